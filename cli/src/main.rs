@@ -1,0 +1,2 @@
+//! ocitag.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Container test harness: see the README.

@@ -1,0 +1,1 @@
+//! Plans and applies image tags.
