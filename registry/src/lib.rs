@@ -1,16 +1,24 @@
 //! Plans and applies image tags in OCI registries and layouts, without a container engine.
 
+mod alias;
 mod digest;
 mod host;
 mod manifest;
+mod observation;
+mod plan;
+mod planner;
 mod reference;
 mod repository;
 mod tag;
 mod version;
 
+pub use alias::{Alias, AliasPolicy, Breadth, Leader, Precision, versions};
 pub use digest::{Digest, DigestError};
 pub use host::{Host, HostError};
 pub use manifest::{Descriptor, Manifest, ManifestError, MediaType};
+pub use observation::{Guard, Listing, Observation, Release, SCHEMA};
+pub use plan::{Conflict, Joined, Plan, Previous, Skip, SkipReason, Step};
+pub use planner::plan;
 pub use reference::{Location, Reference, ReferenceError, ReferenceReason, Selector};
 pub use repository::{Repository, RepositoryError};
 pub use tag::{Tag, TagError};

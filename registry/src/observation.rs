@@ -1,0 +1,125 @@
+//! What was seen of a repository: everything the planner knows of the world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::alias::{AliasPolicy, Leader, versions};
+use crate::manifest::Descriptor;
+use crate::tag::Tag;
+use crate::version::{VersionGrammar, VersionTag};
+
+/// The version of the JSON that [`Observation`], [`crate::Plan`] and [`crate::Report`] are
+/// written as.
+pub const SCHEMA: u32 = 1;
+
+/// What a release asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Release {
+    /// The exact tags: the version, once for each variant the image is released as.
+    pub versions: Vec<VersionTag>,
+    /// Which aliases are kept.
+    pub policy: AliasPolicy,
+    /// What counts as a version among the tags of the repository.
+    pub grammar: VersionGrammar,
+    /// Whether the other tags decide.
+    pub guard: Guard,
+    /// Overwrite an exact tag that holds another image, and win ties.
+    pub force: bool,
+}
+
+/// Whether the tags already there decide which aliases move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Guard {
+    /// An alias moves only to the highest version of its series.
+    Full,
+    /// Aliases move without the other tags having been read.
+    Off,
+}
+
+/// What was seen of one repository at one time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observation {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The repository or layout, as written by the user.
+    pub repository: String,
+    /// The image being released.
+    pub source: Descriptor,
+    /// The tag list.
+    pub listing: Listing,
+    /// The tags looked at; `null` for those that do not exist. A tag that is not in here was
+    /// not looked at, which is never taken for absence.
+    pub seen: BTreeMap<Tag, Option<Descriptor>>,
+}
+
+/// A repository's tag list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Listing {
+    /// Every tag there is.
+    Complete(BTreeSet<Tag>),
+    /// Not read, because the guard is off.
+    NotRead,
+}
+
+impl Release {
+    /// The tags that must be looked at, when the repository has the tags of `listing`.
+    ///
+    /// Those are the exact tags, the aliases, and the versions that lead an alias in our
+    /// place. Without a listing it is the exact tags, unless they are forced.
+    #[must_use]
+    pub fn tags_to_see(&self, listing: &Listing) -> BTreeSet<Tag> {
+        let exact = || self.versions.iter().map(|version| version.tag().clone());
+        let Listing::Complete(tags) = listing else {
+            return if self.force { BTreeSet::new() } else { exact().collect() };
+        };
+        let existing = versions(tags, &self.grammar);
+        let mut wanted: BTreeSet<Tag> = exact().collect();
+        for version in &self.versions {
+            for alias in self.policy.aliases(version) {
+                let leader = self.policy.leader(&alias, version, &existing);
+                if let Leader::Others(others) | Leader::Tied(others) = &leader {
+                    wanted.extend(others.iter().map(|other| other.tag().clone()));
+                }
+                if !matches!(leader, Leader::Prerelease | Leader::ZeroMajor) {
+                    wanted.insert(alias.tag);
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Whether a tag is certain to be written, judged by the tag list alone: an exact tag or
+    /// an alias that is ours to move does not exist yet.
+    #[must_use]
+    pub fn must_write(&self, tags: &BTreeSet<Tag>) -> bool {
+        let existing = versions(tags, &self.grammar);
+        self.versions.iter().any(|version| {
+            !tags.contains(version.tag())
+                || self.policy.aliases(version).iter().any(|alias| {
+                    let leader = self.policy.leader(alias, version, &existing);
+                    leader == Leader::Incoming && !tags.contains(&alias.tag)
+                })
+        })
+    }
+
+    /// Who leads each alias, given the tags there are: what a later listing is compared with,
+    /// to know whether anything that decides has changed.
+    #[must_use]
+    pub fn leaders(&self, tags: &BTreeSet<Tag>) -> Vec<(Tag, Leader)> {
+        let mut existing = versions(tags, &self.grammar);
+        // What this run writes is no news.
+        existing.retain(|version| !self.versions.contains(version));
+        let leaders = self.versions.iter().flat_map(|version| {
+            let aliases = self.policy.aliases(version).into_iter();
+            aliases.map(|alias| {
+                let leader = self.policy.leader(&alias, version, &existing);
+                (alias.tag, leader)
+            })
+        });
+        leaders.collect()
+    }
+}
