@@ -8,6 +8,7 @@ mod observation;
 mod plan;
 mod planner;
 mod reference;
+mod report;
 mod repository;
 mod tag;
 mod version;
@@ -20,11 +21,20 @@ pub use observation::{Guard, Listing, Observation, Release, SCHEMA};
 pub use plan::{Conflict, Joined, Plan, Previous, Skip, SkipReason, Step};
 pub use planner::plan;
 pub use reference::{Location, Reference, ReferenceError, ReferenceReason, Selector};
+pub use report::{Outcome, Report, TagReport};
 pub use repository::{Repository, RepositoryError};
 pub use tag::{Tag, TagError};
 pub use version::{VersionError, VersionGrammar, VersionTag};
 
 #[cfg(feature = "client")]
+mod apply;
+#[cfg(feature = "client")]
+mod observe;
+#[cfg(feature = "client")]
 mod store;
+#[cfg(feature = "client")]
+pub use apply::{Applied, ApplyError};
+#[cfg(feature = "client")]
+pub use observe::{ObserveError, Target};
 #[cfg(feature = "client")]
 pub use store::{Blame, Store, StoreError};

@@ -238,6 +238,9 @@ struct Made {
     variant: Option<&'static str>,
 }
 
+/// Whether a version belongs to a series.
+type InSeries<'m> = Box<dyn Fn(&Made) -> bool + 'm>;
+
 impl Made {
     fn text(&self) -> String {
         let (major, minor, patch) = self.core;
@@ -252,13 +255,13 @@ impl Made {
     }
 
     /// Its aliases, and for each whether another version is of that series.
-    fn aliases(&self) -> Vec<(String, Box<dyn Fn(&Made) -> bool + '_>)> {
+    fn aliases(&self) -> Vec<(String, InSeries<'_>)> {
         let v = if self.prefixed { "v" } else { "" };
         let suffix = self.variant.map(|variant| format!("-{variant}")).unwrap_or_default();
         let (major, minor, _) = self.core;
         let own = move |other: &Made| other.prerelease.is_none() && other.variant == self.variant;
         let same_v = move |other: &Made| own(other) && other.prefixed == self.prefixed;
-        let mut aliases: Vec<(String, Box<dyn Fn(&Made) -> bool>)> = vec![
+        let mut aliases: Vec<(String, InSeries<'_>)> = vec![
             (
                 format!("{v}{major}.{minor}{suffix}"),
                 Box::new(move |o| same_v(o) && (o.core.0, o.core.1) == (major, minor)),

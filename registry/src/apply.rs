@@ -1,0 +1,286 @@
+//! Applying: writing what a plan says, and putting it back when that fails half-way.
+
+use std::collections::BTreeMap;
+
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::alias::Breadth;
+use crate::digest::Digest;
+use crate::manifest::Manifest;
+use crate::observation::{Guard, Listing, Observation, Release};
+use crate::observe::{ObserveError, Target};
+use crate::plan::{Conflict, Plan, Previous, Step};
+use crate::planner::plan;
+use crate::reference::Selector;
+use crate::report::{Outcome, Report};
+use crate::store::StoreError;
+
+/// How often a release is planned again because newer versions keep appearing.
+const ROUNDS: u32 = 32;
+
+/// Why a plan was not carried out to its end. What did happen is in the report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApplyError {
+    /// The plan forbids itself. Nothing was written.
+    #[error("write to {repository}")]
+    Refused {
+        /// The repository.
+        repository: String,
+        /// The first thing that forbids it.
+        #[source]
+        conflict: Conflict,
+    },
+    /// What is to be written could not be read. Nothing was written.
+    #[error("read {digest} of {repository}, which is to be tagged")]
+    Unreadable {
+        /// The repository.
+        repository: String,
+        /// What was to be read.
+        digest: Digest,
+        /// What happened; none when it does not exist.
+        #[source]
+        source: Option<StoreError>,
+    },
+    /// A tag could not be written. The report says what became of it and of the others.
+    #[error("write {tag} of {repository}", tag = .step.tag)]
+    Step {
+        /// The repository.
+        repository: String,
+        /// The step that failed.
+        step: Box<Step>,
+        /// What happened.
+        #[source]
+        source: StoreError,
+    },
+    /// Everything was written, but whether a newer version appeared meanwhile is not known.
+    #[error(
+        "look at {repository} again after writing, to see whether newer versions appeared; \
+         run the same command again"
+    )]
+    Unverified {
+        /// The repository.
+        repository: String,
+        /// What happened.
+        #[source]
+        source: ObserveError,
+    },
+    /// Newer versions kept appearing for as long as was tried.
+    #[error("settle the aliases of {repository}: newer versions kept appearing; run again")]
+    Unsettled {
+        /// The repository.
+        repository: String,
+    },
+}
+
+/// A report, and the error that ended the run early, if one did.
+#[derive(Debug)]
+#[must_use]
+pub struct Applied {
+    /// What became of every tag.
+    pub report: Report,
+    /// Why the run ended before its end.
+    pub error: Option<ApplyError>,
+}
+
+impl Target<'_> {
+    /// Carries out `first`, the plan of `release` as seen in `observation`, then looks again
+    /// and plans again until nothing moves: a release that appeared meanwhile is never
+    /// overtaken.
+    pub async fn apply(
+        &self,
+        release: &Release,
+        observation: Observation,
+        first: &Plan,
+    ) -> Applied {
+        let mut applied = self.write(first).await;
+        // The image is what it was when it was planned, whatever its tag points at by now.
+        let source = Selector::Digest(observation.source.digest.clone());
+        let mut listing = observation.listing;
+        let mut wrote = !first.steps.is_empty();
+        while applied.error.is_none() && wrote && release.guard == Guard::Full {
+            if applied.report.rounds >= ROUNDS {
+                let repository = self.repository.to_owned();
+                applied.error = Some(ApplyError::Unsettled { repository });
+                break;
+            }
+            let next = match self.plan_again(release, &source, &listing).await {
+                Ok(None) => break,
+                Ok(Some((next, plan))) => {
+                    listing = next;
+                    plan
+                }
+                Err(source) => {
+                    let repository = self.repository.to_owned();
+                    applied.error = Some(ApplyError::Unverified { repository, source });
+                    break;
+                }
+            };
+            wrote = !next.steps.is_empty();
+            let later = self.write(&next).await;
+            applied.report.continue_with(later.report);
+            applied.error = later.error;
+        }
+        applied
+    }
+
+    /// A new plan, when the tag list differs from `before` in a way that decides anything.
+    async fn plan_again(
+        &self,
+        release: &Release,
+        source: &Selector,
+        before: &Listing,
+    ) -> Result<Option<(Listing, Plan)>, ObserveError> {
+        let tags = self.tags().await?;
+        if let Listing::Complete(before) = before
+            && release.leaders(before) == release.leaders(&tags)
+        {
+            return Ok(None);
+        }
+        let listing = Listing::Complete(tags);
+        let observation = self.observe_listed(release, source, listing.clone()).await?;
+        Ok(Some((listing, plan(release, &observation))))
+    }
+
+    /// Writes the steps of `plan`: exact tags, then numbered aliases, then `latest`.
+    async fn write(&self, plan: &Plan) -> Applied {
+        let mut report = Report::of(plan);
+        if let Some(conflict) = plan.conflicts.first() {
+            let (repository, conflict) = (self.repository.to_owned(), conflict.clone());
+            let error = Some(ApplyError::Refused { repository, conflict });
+            return Applied { report, error };
+        }
+        // Everything is read before anything is written.
+        let manifests = match self.manifests(plan).await {
+            Ok(manifests) => manifests,
+            Err(error) => return Applied { report, error: Some(error) },
+        };
+        let mut tried: Vec<(&Step, Option<String>)> = Vec::new();
+        let mut failure = None;
+        for wave in waves(&plan.steps) {
+            for (step, result) in self.write_wave(wave, &manifests).await {
+                tried.push((step, result.as_ref().err().map(|error| chain(error))));
+                if let Err(source) = result {
+                    failure.get_or_insert((step, source));
+                }
+            }
+            if failure.is_some() {
+                break;
+            }
+        }
+        let Some((step, source)) = failure else {
+            for (step, _) in tried {
+                let now = Previous::At(step.target.digest.clone());
+                let created = step.previous == Previous::Absent;
+                report.note(step, now, if created { Outcome::Created } else { Outcome::Moved });
+            }
+            return Applied { report, error: None };
+        };
+        self.roll_back(tried, &mut report).await;
+        let (repository, step) = (self.repository.to_owned(), Box::new(step.clone()));
+        Applied { report, error: Some(ApplyError::Step { repository, step, source }) }
+    }
+
+    /// The manifests to write, each read once.
+    async fn manifests(&self, plan: &Plan) -> Result<BTreeMap<Digest, Manifest>, ApplyError> {
+        let mut manifests = BTreeMap::new();
+        for step in &plan.steps {
+            let digest = &step.target.digest;
+            if manifests.contains_key(digest) {
+                continue;
+            }
+            let found = self.store.get(&Selector::Digest(digest.clone())).await;
+            let unreadable = |source| ApplyError::Unreadable {
+                repository: self.repository.to_owned(),
+                digest: digest.clone(),
+                source,
+            };
+            let manifest = found.map_err(|source| unreadable(Some(source)))?;
+            let manifest = manifest.ok_or_else(|| unreadable(None))?;
+            manifests.insert(digest.clone(), manifest);
+        }
+        Ok(manifests)
+    }
+
+    async fn write_wave<'p>(
+        &self,
+        wave: &'p [Step],
+        manifests: &BTreeMap<Digest, Manifest>,
+    ) -> Vec<(&'p Step, Result<(), StoreError>)> {
+        let writes = wave.iter().map(|step| async move {
+            (step, self.store.put(&step.tag, &manifests[&step.target.digest]).await)
+        });
+        stream::iter(writes).buffered(self.concurrency.max(1)).collect().await
+    }
+
+    /// Rule 8: what was written goes back, broadest first, where it still is what we wrote.
+    ///
+    /// A step that failed is looked at too: an answer that was lost does not say that nothing
+    /// was written.
+    async fn roll_back(&self, tried: Vec<(&Step, Option<String>)>, report: &mut Report) {
+        for (step, error) in tried.into_iter().rev() {
+            let (now, outcome) = match (self.put_back(step).await, error) {
+                (Ok(now), None) => (now, Outcome::RolledBack),
+                (Ok(now), Some(error)) => (now, Outcome::Failed { error }),
+                (Err((now, reason)), None) => (now, Outcome::Stranded { error: reason }),
+                (Err((now, reason)), Some(error)) => match &now {
+                    Previous::At(_) => (now, Outcome::Stranded { error: reason }),
+                    _ => (now, Outcome::Failed { error }),
+                },
+            };
+            report.note(step, now, outcome);
+        }
+    }
+
+    /// Puts one tag back. What it points at now, and if that is not what it was, why.
+    async fn put_back(&self, step: &Step) -> Result<Previous, (Previous, String)> {
+        let ours = Previous::At(step.target.digest.clone());
+        let now = match self.store.head(&Selector::Tag(step.tag.clone())).await {
+            Ok(now) => now.map_or(Previous::Absent, |now| Previous::At(now.digest)),
+            Err(error) => return Err((Previous::NotRead, chain(&error))),
+        };
+        if now != ours {
+            // Never written, or moved by somebody else since: theirs is the last word.
+            return Ok(now);
+        }
+        let old = match &step.previous {
+            Previous::At(old) => self.store.get(&Selector::Digest(old.clone())).await,
+            Previous::Absent => Ok(None),
+            Previous::NotRead => return Err((ours, "what it was before is not known".to_owned())),
+        };
+        let restored = match (old, &step.previous) {
+            (Ok(Some(manifest)), _) => self.store.put(&step.tag, &manifest).await,
+            (Ok(None), Previous::At(old)) => return Err((ours, format!("{old} is gone"))),
+            (Ok(None), _) => self.store.untag(&step.tag).await,
+            (Err(error), _) => Err(error),
+        };
+        match restored {
+            Ok(()) => Ok(step.previous.clone()),
+            Err(error) => Err((ours, chain(&error))),
+        }
+    }
+}
+
+/// Steps that may be written at once: exact tags, numbered aliases, `latest`, in that order.
+fn waves(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    let wave = |step: &Step| match step.breadth {
+        Breadth::Exact => 0,
+        Breadth::Minor | Breadth::Major => 1,
+        Breadth::Latest => 2,
+    };
+    steps.chunk_by(move |a, b| wave(a) == wave(b))
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Observing: asking a store what a release needs to know, in as few requests as will do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use crate::manifest::Descriptor;
+use crate::observation::{Guard, Listing, Observation, Release, SCHEMA};
+use crate::reference::Selector;
+use crate::store::{Store, StoreError};
+use crate::tag::Tag;
+
+/// One repository as a release sees it.
+#[derive(Clone, Copy)]
+pub struct Target<'s> {
+    /// Where its tags and manifests are.
+    pub store: &'s dyn Store,
+    /// What the user calls it, for plans and reports.
+    pub repository: &'s str,
+    /// How many requests may be under way at once; at least one.
+    pub concurrency: usize,
+}
+
+/// Why a release could not be observed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ObserveError {
+    /// The image to release does not exist.
+    #[error("find {source_image} in {repository}: {}", nearest(.tags))]
+    NoSource {
+        /// The repository.
+        repository: String,
+        /// The tag or digest that was to be released.
+        source_image: Selector,
+        /// Tags that do exist and look most like it, at most three; none when the tag list was
+        /// not read or is empty.
+        tags: Vec<Tag>,
+    },
+    /// The store refused or failed.
+    #[error("observe {repository}")]
+    Store {
+        /// The repository.
+        repository: String,
+        /// What happened.
+        #[source]
+        source: StoreError,
+    },
+}
+
+fn nearest(tags: &[Tag]) -> String {
+    if tags.is_empty() {
+        return "there is no such image".to_owned();
+    }
+    let tags: Vec<_> = tags.iter().map(Tag::as_str).collect();
+    format!("there is no such image; the nearest tags are {}", tags.join(", "))
+}
+
+impl Target<'_> {
+    /// Looks at everything that planning `release` of the image at `source` takes.
+    ///
+    /// With the guard on: the tag list first, then in parallel the source and those tags of
+    /// interest that exist. The source is read whole only when it is certain to be needed.
+    /// With the guard off: the source, and the exact tags unless they are forced.
+    ///
+    /// # Errors
+    /// When the source does not exist, or any answer is missing or incomplete.
+    pub async fn observe(
+        &self,
+        release: &Release,
+        source: &Selector,
+    ) -> Result<Observation, ObserveError> {
+        let listing = match release.guard {
+            Guard::Full => Listing::Complete(self.tags().await?),
+            Guard::Off => Listing::NotRead,
+        };
+        self.observe_listed(release, source, listing).await
+    }
+
+    /// [`Target::observe`] with a tag list that was just read.
+    pub(crate) async fn observe_listed(
+        &self,
+        release: &Release,
+        source: &Selector,
+        listing: Listing,
+    ) -> Result<Observation, ObserveError> {
+        let mut wanted = release.tags_to_see(&listing);
+        if let Listing::Complete(tags) = &listing {
+            wanted.retain(|tag| tags.contains(tag));
+        }
+        // The source says what its own tag holds.
+        if let Selector::Tag(tag) = source {
+            wanted.remove(tag);
+        }
+        let read_whole = match &listing {
+            Listing::Complete(tags) => release.must_write(tags),
+            Listing::NotRead => true,
+        };
+        let (found, seen) =
+            future::try_join(self.source(source, read_whole), self.see(wanted)).await?;
+        let Some(found) = found else {
+            return Err(ObserveError::NoSource {
+                repository: self.repository.to_owned(),
+                source_image: source.clone(),
+                tags: similar(source, &listing),
+            });
+        };
+        let mut seen = seen;
+        if let Selector::Tag(tag) = source {
+            seen.insert(tag.clone(), Some(found.clone()));
+        }
+        Ok(Observation {
+            schema: SCHEMA,
+            repository: self.repository.to_owned(),
+            source: found,
+            listing,
+            seen,
+        })
+    }
+
+    /// The complete tag list.
+    pub(crate) async fn tags(&self) -> Result<BTreeSet<Tag>, ObserveError> {
+        self.store.tags().await.map_err(|source| self.failed(source))
+    }
+
+    async fn source(
+        &self,
+        source: &Selector,
+        read_whole: bool,
+    ) -> Result<Option<Descriptor>, ObserveError> {
+        if read_whole {
+            // The store remembers what it read, so the bytes are at hand when they are written.
+            let manifest = self.store.get(source).await.map_err(|error| self.failed(error))?;
+            return Ok(manifest.map(|manifest| manifest.descriptor().clone()));
+        }
+        self.store.head(source).await.map_err(|error| self.failed(error))
+    }
+
+    async fn see(
+        &self,
+        tags: BTreeSet<Tag>,
+    ) -> Result<BTreeMap<Tag, Option<Descriptor>>, ObserveError> {
+        let looks = tags.into_iter().map(|tag| async {
+            let found = self.store.head(&Selector::Tag(tag.clone())).await;
+            found.map(|found| (tag, found)).map_err(|source| self.failed(source))
+        });
+        stream::iter(looks).buffer_unordered(self.concurrency.max(1)).try_collect().await
+    }
+
+    fn failed(&self, source: StoreError) -> ObserveError {
+        ObserveError::Store { repository: self.repository.to_owned(), source }
+    }
+}
+
+/// At most three tags that share the longest beginning with what was not found.
+fn similar(source: &Selector, listing: &Listing) -> Vec<Tag> {
+    let (Selector::Tag(wanted), Listing::Complete(tags)) = (source, listing) else {
+        return Vec::new();
+    };
+    let shared = |tag: &Tag| {
+        let pairs = tag.as_str().bytes().zip(wanted.as_str().bytes());
+        pairs.take_while(|(own, wanted)| own == wanted).count()
+    };
+    let mut tags: Vec<Tag> = tags.iter().cloned().collect();
+    tags.sort_by_key(|tag| std::cmp::Reverse(shared(tag)));
+    tags.truncate(3);
+    tags
+}
