@@ -29,12 +29,32 @@ pub use version::{VersionError, VersionGrammar, VersionTag};
 #[cfg(feature = "client")]
 mod apply;
 #[cfg(feature = "client")]
+mod certificates;
+#[cfg(feature = "client")]
+mod credential;
+#[cfg(feature = "client")]
+mod environment;
+#[cfg(feature = "client")]
 mod observe;
 #[cfg(feature = "client")]
+mod secret;
+#[cfg(feature = "client")]
 mod store;
+
 #[cfg(feature = "client")]
 pub use apply::{Applied, ApplyError};
 #[cfg(feature = "client")]
+pub use certificates::{CertificateError, Certificates, ClientIdentity};
+#[cfg(feature = "client")]
+pub use credential::{Credential, CredentialError, Credentials, HelperError};
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
+#[cfg(feature = "client")]
+pub use environment::Environment;
+#[cfg(feature = "client")]
 pub use observe::{ObserveError, Target};
+#[cfg(feature = "client")]
+pub use secret::Secret;
 #[cfg(feature = "client")]
 pub use store::{Blame, Store, StoreError};
