@@ -35,6 +35,8 @@ mod credential;
 #[cfg(feature = "client")]
 mod environment;
 #[cfg(feature = "client")]
+mod layout;
+#[cfg(feature = "client")]
 mod observe;
 #[cfg(feature = "client")]
 mod secret;
@@ -52,6 +54,8 @@ pub use credential::{Credential, CredentialError, Credentials, HelperError};
 pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 #[cfg(feature = "client")]
 pub use environment::Environment;
+#[cfg(feature = "client")]
+pub use layout::Layout;
 #[cfg(feature = "client")]
 pub use observe::{ObserveError, Target};
 #[cfg(feature = "client")]

@@ -1,0 +1,145 @@
+//! Files that are either as they were or as they shall be, whatever happens in between.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// The start of the name of a file that is being written.
+const PREFIX: &str = ".plimsoll-";
+
+/// Takes the exclusive lock of the file at `path`, until the file returned is dropped.
+///
+/// The lock is the operating system's: it goes with the process that holds it.
+pub(super) fn lock(path: &Path, patience: Duration) -> io::Result<File> {
+    // Over NFS an exclusive lock takes a writable file; elsewhere a readable one will do.
+    let writable = OpenOptions::new().read(true).write(true).open(path);
+    let file = writable.or_else(|_| File::open(path))?;
+    let deadline = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds it"));
+            }
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
+}
+
+/// Puts `bytes` at `path` in one step, with the mode and owner of what was there.
+///
+/// A symbolic link is followed: what it points at is replaced.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = match path.canonicalize() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        path => path?,
+    };
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt as _;
+        // What any new file gets, less the umask; the default is for secrets.
+        builder.permissions(fs::Permissions::from_mode(0o666))
+    };
+    let mut file = builder.tempfile_in(directory)?;
+    file.write_all(bytes)?;
+    if let Ok(old) = fs::metadata(&path) {
+        keep_owner(file.as_file(), &old);
+        file.as_file().set_permissions(old.permissions())?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(&path).map_err(|error| error.error)?;
+    sync_directory(directory)
+}
+
+/// Makes `directory` and what is above it, so that they survive a crash.
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        create_directory(parent)?;
+        match fs::create_dir(directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
+        }
+        sync_directory(parent)?;
+    }
+    Ok(())
+}
+
+/// Root in a build container writes into its user's checkout; nobody else can give files away.
+#[cfg(unix)]
+fn keep_owner(file: &File, old: &fs::Metadata) {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    if let Ok(new) = file.metadata()
+        && (new.uid(), new.gid()) != (old.uid(), old.gid())
+    {
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &File, _: &fs::Metadata) {}
+
+/// A rename is lost in a crash until its directory is on disk; not all file systems can do it.
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, Unsupported};
+    match File::open(directory)?.sync_all() {
+        Err(error) if matches!(error.kind(), InvalidInput | Unsupported) => Ok(()),
+        synced => synced,
+    }
+}
+
+#[cfg(not(unix))]
+fn sync_directory(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_held_lock_is_waited_for_and_then_refused() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("oci-layout");
+        fs::write(&path, "{}").expect("written");
+        let held = lock(&path, Duration::ZERO).expect("free");
+        let error = lock(&path, Duration::ZERO).expect_err("held");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(held);
+        lock(&path, Duration::ZERO).expect("free again");
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_place_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        // A directory in the way: the temporary file is written, its renaming fails.
+        fs::create_dir_all(dir.path().join("index.json/full")).expect("made");
+        replace(&dir.path().join("index.json"), b"{}").expect_err("a directory is in the way");
+        assert_eq!(fs::read_dir(dir.path()).expect("readable").count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn mode_and_link_are_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (real, link) = (dir.path().join("real/index.json"), dir.path().join("index.json"));
+        create_directory(&dir.path().join("real")).expect("made");
+        fs::write(&real, "old").expect("written");
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("changed");
+        std::os::unix::fs::symlink("real/index.json", &link).expect("linked");
+        replace(&link, b"new").expect("replaced");
+        assert!(link.is_symlink());
+        assert_eq!(fs::read(&real).expect("readable"), b"new");
+        let mode = fs::metadata(&real).expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+    }
+}
