@@ -62,3 +62,6 @@ pub use observe::{ObserveError, Target};
 pub use secret::Secret;
 #[cfg(feature = "client")]
 pub use store::{Blame, Store, StoreError};
+
+#[cfg(feature = "fake")]
+pub mod fake;

@@ -1,0 +1,221 @@
+//! Manifests, by tag and by digest.
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::options::TagWrites;
+use super::world::{Content, StoredManifest, World, digest_invalid, digest_of, unsupported};
+use crate::digest::Digest;
+use crate::manifest::MediaType;
+use crate::tag::Tag;
+
+/// The last part of a manifest's path.
+enum Reference {
+    Tag(Tag),
+    Digest(Digest),
+}
+
+/// What the registry reads of a manifest: the things it refers to.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct References {
+    config: Option<Link>,
+    #[serde(default)]
+    layers: Vec<Link>,
+    #[serde(default)]
+    manifests: Vec<Link>,
+    subject: Option<Link>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Link {
+    digest: Digest,
+    #[serde(default)]
+    media_type: String,
+}
+
+impl World {
+    /// `GET` and `HEAD`: bytes and media type as they came.
+    pub(super) fn get_manifest(&self, repository: &str, reference: &str) -> Result<Answer, Answer> {
+        let content = self.known(repository)?;
+        let digest = match Reference::parse(reference)? {
+            Reference::Digest(digest) => Some(digest),
+            Reference::Tag(tag) => content.tags.get(&tag).cloned(),
+        };
+        let found = digest.and_then(|digest| Some((content.manifests.get(&digest)?, digest)));
+        let (manifest, digest) = found.ok_or_else(|| unknown(reference))?;
+        Ok(Answer::new(200)
+            .body(&manifest.media_type, manifest.bytes.clone())
+            .header("Docker-Content-Digest", digest.to_string()))
+    }
+
+    /// `PUT`, with the tags of end-7b where the registry knows them.
+    pub(super) fn put_manifest(
+        &mut self,
+        call: &Call,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Answer, Answer> {
+        let (digest, mut tags) = match Reference::parse(reference)? {
+            Reference::Tag(tag) => (Digest::sha256(&call.body), vec![tag]),
+            Reference::Digest(digest) => (digest, Vec::new()),
+        };
+        digest.verify(&call.body).map_err(|_| digest_invalid(digest.as_str()))?;
+        let limit = self.options.tags_per_put;
+        let by_digest = tags.is_empty();
+        if by_digest && limit > 0 {
+            let asked = call.query.all("tag").map(str::parse);
+            tags = asked.collect::<Result<_, _>>().map_err(|_| invalid("a tag is not legal"))?;
+            if tags.len() > limit {
+                return Err(Answer::error(414, "SIZE_INVALID", "too many tags in one request"));
+            }
+        }
+        let media_type = call.header("content-type").unwrap_or_default().to_owned();
+        let subject = self.check(repository, &media_type, &call.body)?;
+        self.check_writable(repository, &digest, &tags)?;
+
+        let manifest = StoredManifest { media_type, bytes: call.body.clone() };
+        let content = self.content(repository);
+        content.manifests.insert(digest.clone(), manifest);
+        content.tags.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
+
+        let location = self.location(&format!("/v2/{repository}/manifests/{digest}"));
+        let mut answer = Answer::new(201)
+            .header("Location", location)
+            .header("Docker-Content-Digest", digest.to_string());
+        if let Some(subject) = subject.filter(|_| !self.options.referrers_unsupported) {
+            answer = answer.header("OCI-Subject", subject.to_string());
+        }
+        if by_digest && !tags.is_empty() {
+            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+            answer = answer.header("OCI-Tag", tags.join(", "));
+        }
+        Ok(answer)
+    }
+
+    /// `DELETE`: of a tag alone, or of a manifest with its tags where that is allowed.
+    pub(super) fn delete_manifest(
+        &mut self,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Answer, Answer> {
+        self.known(repository)?;
+        let reference_kind = Reference::parse(reference)?;
+        let allowed = match reference_kind {
+            Reference::Tag(_) => !self.options.untag_unsupported,
+            Reference::Digest(_) => self.options.delete_by_digest,
+        };
+        if !allowed {
+            return Err(unsupported());
+        }
+        let content = self.content(repository);
+        let existed = match reference_kind {
+            Reference::Tag(tag) => content.tags.remove(&tag).is_some(),
+            Reference::Digest(digest) => {
+                content.tags.retain(|_, target| *target != digest);
+                content.manifests.remove(&digest).is_some()
+            }
+        };
+        match existed {
+            true => Ok(Answer::new(202)),
+            false => Err(unknown(reference)),
+        }
+    }
+
+    /// Refuses what the specification lets a registry refuse; gives the subject, if any.
+    fn check(
+        &self,
+        repository: &str,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<Option<Digest>, Answer> {
+        if bytes.len() > self.options.max_manifest_bytes {
+            return Err(Answer::error(413, "SIZE_INVALID", "the manifest is too large"));
+        }
+        if media_type.is_empty() {
+            return Err(invalid("the request has no Content-Type"));
+        }
+        let Ok(references) = serde_json::from_slice::<References>(bytes) else {
+            // Types nobody knows may hold anything; what says it is a manifest must be one.
+            return match MediaType::ACCEPT.contains(&MediaType::new(media_type).as_str()) {
+                true => Err(invalid("the manifest is not one of its media type")),
+                false => Ok(None),
+            };
+        };
+        if !self.options.missing_references {
+            references.check(self.repositories.get(repository))?;
+        }
+        Ok(references.subject.map(|subject| subject.digest))
+    }
+
+    fn check_writable(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        tags: &[Tag],
+    ) -> Result<(), Answer> {
+        let Some(content) = self.repositories.get(repository) else { return Ok(()) };
+        for (tag, own) in tags.iter().filter_map(|tag| content.tags.get_key_value(tag)) {
+            let refusal = match self.options.tag_writes {
+                TagWrites::Immutable(status) if own != digest => Some(status),
+                TagWrites::Once(status) => Some(status),
+                TagWrites::Free | TagWrites::Immutable(_) => None,
+            };
+            if let Some(status) = refusal {
+                let message = format!("tag {tag} is immutable");
+                return Err(Answer::error(status, "TAG_INVALID", &message));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl References {
+    fn check(&self, content: Option<&Content>) -> Result<(), Answer> {
+        // Foreign layers are where their URLs say, not in registries.
+        let local = self.layers.iter().filter(|layer| {
+            !layer.media_type.contains(".foreign.")
+                && !layer.media_type.contains("nondistributable")
+        });
+        let blobs = self.config.iter().chain(local);
+        let missing = |link: &&Link, held: fn(&Content, &Digest) -> bool| {
+            !content.is_some_and(|content| held(content, &link.digest))
+        };
+        let blob = blobs.filter(|link| missing(link, |c, digest| c.blobs.contains_key(digest)));
+        let children = self.manifests.iter();
+        let child =
+            children.filter(|link| missing(link, |c, digest| c.manifests.contains_key(digest)));
+        let missing: Vec<&str> = blob.chain(child).map(|link| link.digest.as_str()).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let message = "manifest references a manifest or blob unknown to registry";
+        let detail = json!({ "digest": missing });
+        Err(Answer::error_about(404, "MANIFEST_BLOB_UNKNOWN", message, &detail))
+    }
+}
+
+impl Reference {
+    /// A colon makes it a digest: tags have none.
+    fn parse(text: &str) -> Result<Self, Answer> {
+        if text.contains(':') {
+            return digest_of(text).map(Self::Digest);
+        }
+        text.parse().map(Self::Tag).map_err(|_| invalid("the tag is not legal"))
+    }
+}
+
+fn unknown(reference: &str) -> Answer {
+    let detail = json!({ "reference": reference });
+    Answer::error_about(404, "MANIFEST_UNKNOWN", "manifest unknown", &detail)
+}
+
+fn invalid(reason: &str) -> Answer {
+    Answer::error(400, "MANIFEST_INVALID", reason)
+}
+
+#[cfg(test)]
+mod tests;

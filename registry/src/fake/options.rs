@@ -1,0 +1,163 @@
+//! How a fake registry behaves.
+
+use std::time::Duration;
+
+use super::answer::Answer;
+
+/// What a [`FakeRegistry`](super::FakeRegistry) asks for, allows and gets wrong.
+///
+/// The default is an anonymous registry that follows the specification. Take what differs and
+/// leave the rest to `..FakeOptions::default()`.
+#[derive(Clone, Debug)]
+pub struct FakeOptions {
+    /// Who may do what.
+    pub auth: FakeAuth,
+    /// Whether a tag may move.
+    pub tag_writes: TagWrites,
+    /// `HEAD` of a manifest is refused with 405.
+    pub head_unsupported: bool,
+    /// `DELETE` of a tag is refused with 405.
+    pub untag_unsupported: bool,
+    /// `DELETE` of a manifest by digest works, taking its tags along; else it is 405.
+    pub delete_by_digest: bool,
+    /// A manifest may refer to blobs and children that the repository does not hold.
+    pub missing_references: bool,
+    /// The largest manifest taken, in bytes; a larger one is refused with 413.
+    pub max_manifest_bytes: usize,
+    /// How many `?tag=` parameters a `PUT` by digest may carry: the specification's end-7b.
+    /// More are refused with 414. With 0 the registry has never heard of them and does not
+    /// look.
+    pub tags_per_put: usize,
+    /// The tag list is refused with 403.
+    pub deny_tag_list: bool,
+    /// The answer to every request for a tag list: cut JSON, a page of HTML, a foreign `Link`.
+    pub tag_list_raw: Option<Answer>,
+    /// The most tags in one page.
+    pub max_page: usize,
+    /// The client's `n` is ignored: pages are of `max_page` tags.
+    pub ignore_page_size: bool,
+    /// `"tags": null` where there is none.
+    pub tags_null_when_empty: bool,
+    /// A mount always opens an upload session.
+    pub mount_unsupported: bool,
+    /// `POST ?digest=` always opens an upload session and ignores the body.
+    pub single_post_unsupported: bool,
+    /// The referrers API is 404, and a manifest with a subject is not acknowledged.
+    pub referrers_unsupported: bool,
+    /// `Location` and `Link` carry scheme and host.
+    pub absolute_locations: bool,
+}
+
+/// Whether a tag may move.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagWrites {
+    /// Always.
+    #[default]
+    Free,
+    /// A tag that exists may only be written with the digest it has; else this status.
+    /// Registries use 400, 403, 409 and 412.
+    Immutable(u16),
+    /// A tag that exists is refused with this status, even with the digest it has: ECR's 400.
+    Once(u16),
+}
+
+/// Who may do what.
+#[derive(Clone, Debug, Default)]
+pub enum FakeAuth {
+    /// Everybody may do everything.
+    #[default]
+    Anonymous,
+    /// One user may do everything, with the password in every request.
+    Basic {
+        /// The user's name.
+        user: String,
+        /// The user's password.
+        password: String,
+    },
+    /// Requests need a token with the right scope from the token endpoint.
+    Bearer(BearerAuth),
+}
+
+/// The token endpoint and whom it serves.
+#[derive(Clone, Debug)]
+pub struct BearerAuth {
+    /// The one user, who may do everything.
+    pub user: String,
+    /// That user's password.
+    pub password: String,
+    /// Without credentials, tokens for pulling are given out.
+    pub anonymous_pull: bool,
+    /// The identity token that `POST` with `grant_type=refresh_token` takes; without one, `POST`
+    /// is 404, as in token servers that only know `GET`.
+    pub refresh_token: Option<String>,
+    /// How long a token is valid, stated as `expires_in`; without it nothing is stated and
+    /// tokens last.
+    pub lifetime: Option<Duration>,
+    /// Where the token stands in the token endpoint's answer to `GET`.
+    pub field: TokenField,
+}
+
+/// The name of the token in the token endpoint's answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenField {
+    /// Under both names.
+    #[default]
+    Both,
+    /// `token` only.
+    Token,
+    /// `access_token` only.
+    AccessToken,
+}
+
+impl FakeAuth {
+    /// [`FakeAuth::Basic`] for this user.
+    #[must_use]
+    pub fn basic(user: &str, password: &str) -> Self {
+        Self::Basic { user: user.to_owned(), password: password.to_owned() }
+    }
+
+    /// [`FakeAuth::Bearer`] for this user, with the defaults of [`BearerAuth::new`].
+    #[must_use]
+    pub fn bearer(user: &str, password: &str) -> Self {
+        Self::Bearer(BearerAuth::new(user, password))
+    }
+}
+
+impl BearerAuth {
+    /// Tokens that last, for this user only.
+    #[must_use]
+    pub fn new(user: &str, password: &str) -> Self {
+        Self {
+            user: user.to_owned(),
+            password: password.to_owned(),
+            anonymous_pull: false,
+            refresh_token: None,
+            lifetime: None,
+            field: TokenField::Both,
+        }
+    }
+}
+
+impl Default for FakeOptions {
+    fn default() -> Self {
+        Self {
+            auth: FakeAuth::Anonymous,
+            tag_writes: TagWrites::Free,
+            head_unsupported: false,
+            untag_unsupported: false,
+            delete_by_digest: false,
+            missing_references: false,
+            max_manifest_bytes: 4 << 20,
+            tags_per_put: 0,
+            deny_tag_list: false,
+            tag_list_raw: None,
+            max_page: 1000,
+            ignore_page_size: false,
+            tags_null_when_empty: false,
+            mount_unsupported: false,
+            single_post_unsupported: false,
+            referrers_unsupported: false,
+            absolute_locations: false,
+        }
+    }
+}

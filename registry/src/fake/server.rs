@@ -1,0 +1,169 @@
+//! The HTTP server around the [`World`]: recording, faults, delivery.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Method, Response};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use tokio::sync::oneshot;
+
+use super::answer::Answer;
+use super::call::Call;
+use super::connection::{Cut, CuttableListener};
+use super::fault::Fault;
+use super::record::{AuthorizationKind, Ticket};
+use super::world::World;
+
+/// The world, shared by the server's thread and the test's.
+pub(super) type Shared = Arc<Mutex<World>>;
+
+/// The world, whatever a panicking test left of it.
+pub(super) fn lock(shared: &Shared) -> MutexGuard<'_, World> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Serves until `stopped` fires or its sender is gone; then all connections are closed.
+pub(super) fn run(
+    listener: TcpListener,
+    shared: Shared,
+    stopped: oneshot::Receiver<Infallible>,
+) -> io::Result<()> {
+    // axum's accept loop sleeps where there are no file descriptors left, hence the timer.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let listener = CuttableListener(tokio::net::TcpListener::from_std(listener)?);
+        let app = Router::new().fallback(serve).with_state(shared);
+        let app = app.into_make_service_with_connect_info::<Cut>();
+        tokio::select! {
+            served = axum::serve(listener, app) => served,
+            _ = stopped => Ok(()),
+        }
+    })
+}
+
+async fn serve(
+    State(shared): State<Shared>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let authorization = parts.headers.get("authorization");
+    let authorization = authorization.map(|value| value.to_str().unwrap_or_default());
+    let (ticket, fault) = {
+        let mut world = lock(&shared);
+        let kind = AuthorizationKind::of(authorization);
+        let ticket = world.log.begin(parts.method.as_str(), path, kind);
+        (ticket, world.faults.strike(parts.method.as_str(), path))
+    };
+    if matches!(fault, Some(Fault::Reset)) {
+        return reset(&cut);
+    }
+    let Some(body) = read(&shared, ticket, body).await else {
+        // The client went away in the middle; what is answered reaches nobody.
+        return reset(&cut);
+    };
+    if matches!(fault, Some(Fault::Stall)) {
+        return std::future::pending().await;
+    }
+    let call = Call::new(parts.method, &parts.uri, parts.headers, body);
+    let mut world = lock(&shared);
+    let answer = act(&mut world, &call, fault.as_ref());
+    if matches!(fault, Some(Fault::AnswerLost)) {
+        return reset(&cut);
+    }
+    let (response, status, bytes) =
+        deliver(answer, &call.method, matches!(fault, Some(Fault::Truncate)));
+    if let Some(record) = world.log.record(ticket) {
+        record.status = Some(status);
+        record.response_bytes = bytes;
+    }
+    response
+}
+
+/// The whole body, counted as it comes; `None` when it ends too early.
+async fn read(shared: &Shared, ticket: Ticket, body: Body) -> Option<Bytes> {
+    let mut stream = body.into_data_stream();
+    let mut whole = Vec::new();
+    while let Some(chunk) = stream.next().await {
+        whole.extend_from_slice(&chunk.ok()?);
+        if let Some(record) = lock(shared).log.record(ticket) {
+            record.body_bytes = whole.len() as u64;
+        }
+    }
+    Some(whole.into())
+}
+
+/// The answer, with what the fault does to it short of the connection.
+fn act(world: &mut World, call: &Call, fault: Option<&Fault>) -> Answer {
+    match fault {
+        Some(Fault::Answer(answer)) => return answer.clone(),
+        Some(Fault::Retag { repository, tag, digest }) => {
+            world.content(repository).tags.insert(tag.clone(), digest.clone());
+        }
+        _ => {}
+    }
+    let answer = world.answer(call);
+    match fault {
+        Some(Fault::WrongDigestHeader) => {
+            answer.with("Docker-Content-Digest", format!("sha256:{}", "0".repeat(64)))
+        }
+        Some(Fault::MissingDigestHeader) => answer.without("Docker-Content-Digest"),
+        Some(Fault::SetHeader(name, value)) => answer.with(name, value),
+        _ => answer,
+    }
+}
+
+/// The response, its status, and how many bytes of body it puts on the wire.
+fn deliver(answer: Answer, method: &Method, cut: bool) -> (Response<Body>, u16, u64) {
+    let bytes = answer.bytes().clone();
+    let sent = match () {
+        () if method == Method::HEAD => 0,
+        () if cut => bytes.len() / 2,
+        () => bytes.len(),
+    };
+    let status = answer.status();
+    let response = match cut && !bytes.is_empty() {
+        false => answer.into_response(Body::from(bytes)),
+        true => {
+            let answer = answer.with("Content-Length", bytes.len().to_string());
+            answer.into_response(truncated(bytes.slice(..sent)))
+        }
+    };
+    (response, status, sent as u64)
+}
+
+/// A body that breaks off after `sent`: hyper then closes the connection.
+fn truncated(sent: Bytes) -> Body {
+    let mut sent = Some(sent).filter(|sent| !sent.is_empty());
+    let mut waited = false;
+    Body::from_stream(stream::poll_fn(move |cx| {
+        if let Some(bytes) = sent.take() {
+            return Poll::Ready(Some(Ok(bytes)));
+        }
+        if !waited {
+            // One turn for hyper to put what it has on the wire: an error drops its buffer.
+            waited = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err(io::Error::from(io::ErrorKind::UnexpectedEof))))
+    }))
+}
+
+/// Ends the connection with a reset: the response is never written.
+fn reset(cut: &Cut) -> Response<Body> {
+    cut.make();
+    Response::new(Body::empty())
+}
+
+#[cfg(test)]
+mod tests;
