@@ -1,1 +1,65 @@
-//! Container test harness: see the README.
+//! A container test harness for `cargo test` and `cargo nextest`.
+//!
+//! A [`ContainerDefinition`] is plain data; nothing runs until it is started. The
+//! [`Container`] that comes back has kept every byte it wrote since before it ran, and it is
+//! gone when the value is dropped, in a panic as well.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use plimsoll_harness::{ContainerDefinition, LogWait, require_docker};
+//!
+//! # async fn answers() -> Result<(), Box<dyn std::error::Error>> {
+//! require_docker!();
+//! let redis = ContainerDefinition::new("redis", "redis:7.2")
+//!     .publish(6379)
+//!     .ready(LogWait::stdout("Ready to accept connections").within(Duration::from_secs(10)))
+//!     .start()
+//!     .await?;
+//! let address = redis.mapped_port(6379).await?;
+//! # let _ = address;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What testcontainers does here, and what it does not
+//!
+//! testcontainers finds and configures the engine ([`Engine`]) and pulls images with the
+//! user's credentials. Creating, starting, watching and removing go to the engine's API
+//! through its `bollard` re-export, because the runner of testcontainers cannot do what this
+//! crate promises: it leaves a created container behind when the start fails, matches each log
+//! frame by itself (a line that straddles 16 KiB never matches), has no network aliases, loses
+//! the logs before anyone can print them, and cannot create without starting.
+
+pub use testcontainers;
+
+mod archive;
+mod container;
+mod create;
+mod definition;
+mod engine;
+mod exec;
+mod image;
+mod lines;
+mod logs;
+mod network;
+mod port;
+mod process;
+mod pump;
+mod reference;
+mod request;
+mod skip;
+mod start;
+mod wait;
+
+pub use container::Container;
+pub use definition::{ContainerDefinition, ContainerFile, NetworkAttachment, PullPolicy};
+pub use engine::{Engine, EngineError};
+pub use exec::ExecOutput;
+pub use image::ImageError;
+pub use logs::{Ending, LogLine, LogMark, LogSource, LogTail, Logs};
+pub use network::Network;
+pub use port::PortError;
+pub use request::{RequestError, Step};
+pub use skip::{Skip, docker_or_skip};
+pub use start::StartError;
+pub use wait::{LogStream, LogWait, WaitError};

@@ -1,1 +1,8 @@
-//! Test images.
+//! What the tests that need Docker or a real registry run on: images that are built where none
+//! can be pulled, and CNCF distribution in a container.
+
+pub mod base;
+pub mod certificate;
+pub mod distribution;
+pub mod image;
+mod lock;

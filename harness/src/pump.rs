@@ -1,0 +1,96 @@
+//! The one stream of a container's output, and its end.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::container::LogOutput;
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::query_parameters::{AttachContainerOptions, WaitContainerOptions};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::logs::{Ending, LogBuffer, LogSource};
+
+/// The last output may trail the news of the exit by this much.
+const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
+
+/// The task that reads a container's output.
+pub(crate) type Output = JoinHandle<Result<(), Error>>;
+
+/// Attaches to a container that has not started, so that its first byte is not missed. Attach
+/// rather than the log endpoint: that one ends at once for a container that is not running,
+/// and needs a log driver that can be read.
+pub(crate) async fn attach(
+    docker: &Docker,
+    id: &str,
+    logs: Arc<LogBuffer>,
+) -> Result<Output, Error> {
+    let options = AttachContainerOptions {
+        stream: true,
+        stdout: true,
+        stderr: true,
+        ..AttachContainerOptions::default()
+    };
+    let attached = docker.attach_container(id, Some(options)).await?;
+    Ok(tokio::spawn(pump(attached.output, logs)))
+}
+
+/// Closes the logs when the container has exited and its last words are in, or when neither
+/// can be heard of any more.
+pub(crate) async fn watch(docker: Docker, id: String, output: Output, logs: Arc<LogBuffer>) {
+    let exit = pin!(exit_code(&docker, &id));
+    let broken = pin!(async { output.await.ok().and_then(Result::err) });
+    let ending = match select(exit, broken).await {
+        Either::Left((code, broken)) => {
+            let _ = timeout(DRAIN_DEADLINE, broken).await;
+            ended(code)
+        }
+        Either::Right((None, exit)) => ended(exit.await),
+        Either::Right((Some(error), exit)) => match timeout(DRAIN_DEADLINE, exit).await {
+            Ok(code) => ended(code),
+            // It runs on, and nobody will hear what it says.
+            Err(_) => Ending::Lost(Arc::new(error)),
+        },
+    };
+    logs.close(ending);
+}
+
+fn ended(code: Result<i64, Error>) -> Ending {
+    match code {
+        Ok(code) => Ending::Exited(code),
+        Err(error) => Ending::Lost(Arc::new(error)),
+    }
+}
+
+async fn pump(
+    mut output: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
+    logs: Arc<LogBuffer>,
+) -> Result<(), Error> {
+    while let Some(frame) = output.next().await {
+        match frame? {
+            LogOutput::StdErr { message } => logs.append(LogSource::Stderr, &message),
+            // A terminal has one stream.
+            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+                logs.append(LogSource::Stdout, &message);
+            }
+            LogOutput::StdIn { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+async fn exit_code(docker: &Docker, id: &str) -> Result<i64, Error> {
+    let options = WaitContainerOptions { condition: "not-running".to_owned() };
+    let mut waiting = pin!(docker.wait_container(id, Some(options)));
+    match waiting.next().await {
+        Some(Ok(exit)) => Ok(exit.status_code),
+        // Any code but 0 comes as an error.
+        Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
+        Some(Err(error)) => Err(error),
+        None => Err(Error::RequestTimeoutError),
+    }
+}

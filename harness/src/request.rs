@@ -1,0 +1,70 @@
+//! A request the engine refused.
+
+use std::fmt;
+
+use testcontainers::bollard;
+
+/// The engine refused a request, or could not be asked.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} `{node}`")]
+pub struct RequestError {
+    /// What was asked for.
+    pub step: Step,
+    /// The container or network, as its definition calls it.
+    pub node: String,
+    /// What the engine said.
+    pub source: bollard::errors::Error,
+}
+
+impl RequestError {
+    pub(crate) fn during(
+        step: Step,
+        node: &str,
+    ) -> impl FnOnce(bollard::errors::Error) -> Self + use<> {
+        let node = node.to_owned();
+        move |source| Self { step, node, source }
+    }
+}
+
+/// What was asked of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// Create the container.
+    Create,
+    /// Put its files into it.
+    CopyFiles,
+    /// Listen to its output.
+    Attach,
+    /// Start it.
+    Start,
+    /// Ask for its state.
+    Inspect,
+    /// Run a command in it.
+    Exec,
+    /// Stop it.
+    Stop,
+    /// Remove it.
+    Remove,
+    /// Create a network.
+    CreateNetwork,
+    /// Remove a network.
+    RemoveNetwork,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create container",
+            Self::CopyFiles => "copy files into container",
+            Self::Attach => "attach to container",
+            Self::Start => "start container",
+            Self::Inspect => "inspect container",
+            Self::Exec => "run a command in container",
+            Self::Stop => "stop container",
+            Self::Remove => "remove container",
+            Self::CreateNetwork => "create network",
+            Self::RemoveNetwork => "remove network",
+        })
+    }
+}
