@@ -172,7 +172,12 @@ impl Target<'_> {
             for (step, _) in tried {
                 let now = Previous::At(step.target.digest.clone());
                 let created = step.previous == Previous::Absent;
-                report.note(step, now, if created { Outcome::Created } else { Outcome::Moved });
+                note(
+                    &mut report,
+                    step,
+                    now,
+                    if created { Outcome::Created } else { Outcome::Moved },
+                );
             }
             return Applied { report, error: None };
         };
@@ -228,7 +233,7 @@ impl Target<'_> {
                     _ => (now, Outcome::Failed { error }),
                 },
             };
-            report.note(step, now, outcome);
+            note(report, step, now, outcome);
         }
     }
 
@@ -258,6 +263,13 @@ impl Target<'_> {
             Ok(()) => Ok(step.previous.clone()),
             Err(error) => Err((ours, chain(&error))),
         }
+    }
+}
+
+fn note(report: &mut Report, step: &Step, now: Previous, outcome: Outcome) {
+    if let Some(own) = report.tags.iter_mut().find(|own| own.tag == step.tag) {
+        own.now = now;
+        own.outcome = outcome;
     }
 }
 

@@ -41,10 +41,12 @@ pub struct Step {
     pub tag: Tag,
     /// How broad it is: steps of one breadth may be written at once, narrower ones first.
     pub breadth: Breadth,
+    /// The exact tag of the release that it belongs to.
+    pub released: Tag,
     /// What it will point at.
     pub target: Descriptor,
-    /// The version tag that image is: that of the release, unless a newer version leads the
-    /// alias and the alias was not on it.
+    /// The version tag that image is: `released`, unless a newer version leads the alias and
+    /// the alias was not on it.
     pub version: Tag,
     /// What it points at now.
     pub previous: Previous,
@@ -70,6 +72,8 @@ pub struct Skip {
     pub tag: Tag,
     /// How broad it is.
     pub breadth: Breadth,
+    /// The exact tag of the release that it belongs to.
+    pub released: Tag,
     /// Why it stays.
     pub reason: SkipReason,
 }

@@ -69,7 +69,7 @@ impl<'p> Planner<'p> {
         let source = &self.observation.source;
         let previous = match self.sight(&tag) {
             Sight::At(found) if found.digest == source.digest => {
-                return self.already_there(tag, Breadth::Exact, &found.digest);
+                return self.already_there(version, tag, Breadth::Exact, &found.digest);
             }
             Sight::At(found) if !self.release.force => {
                 let (holds, wanted) = (found.digest.clone(), source.digest.clone());
@@ -83,25 +83,26 @@ impl<'p> Planner<'p> {
             Sight::NotSeen => return self.conflicts.push(Conflict::NotSeen { tag }),
         };
         let (breadth, target) = (Breadth::Exact, source.clone());
-        self.steps.push(Step { version: tag.clone(), tag, breadth, target, previous });
+        let (released, version) = (tag.clone(), tag.clone());
+        self.steps.push(Step { tag, breadth, released, target, version, previous });
     }
 
     /// Rule 3: an alias points at the highest stable version of its series.
     fn alias(&mut self, version: &VersionTag, alias: Alias) {
         let leader = self.release.policy.leader(&alias, version, &self.existing);
         match leader {
-            Leader::Prerelease => self.skip(alias, SkipReason::Prerelease),
-            Leader::ZeroMajor => self.skip(alias, SkipReason::ZeroMajor),
+            Leader::Prerelease => self.skip(version, alias, SkipReason::Prerelease),
+            Leader::ZeroMajor => self.skip(version, alias, SkipReason::ZeroMajor),
             Leader::Incoming => self.lead(version, alias),
             Leader::Tied(rivals) => self.tie(version, alias, &rivals),
-            Leader::Others(leaders) => self.follow(alias, &leaders),
+            Leader::Others(leaders) => self.follow(version, alias, &leaders),
         }
     }
 
     /// The release leads the alias.
     fn lead(&mut self, version: &VersionTag, alias: Alias) {
         let target = self.observation.source.clone();
-        self.point(alias, target, version.tag().clone());
+        self.point(version, alias, target, version.tag().clone());
     }
 
     /// Edges 20 and 21: tags of equal precedence must agree, or be decided by force.
@@ -121,7 +122,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Other versions lead the alias: it stays on them, or is put right.
-    fn follow(&mut self, alias: Alias, leaders: &[VersionTag]) {
+    fn follow(&mut self, released: &VersionTag, alias: Alias, leaders: &[VersionTag]) {
         let Some(images) = self.images(leaders) else { return };
         let tags = || leaders.iter().map(|leader| leader.tag().clone()).collect();
         let current = match self.sight(&alias.tag) {
@@ -133,37 +134,46 @@ impl<'p> Planner<'p> {
             && images.iter().any(|(_, image)| image.digest == *digest)
         {
             let reason = SkipReason::Newer { versions: tags(), digest: digest.clone() };
-            return self.skip(alias, reason);
+            return self.skip(released, alias, reason);
         }
         let (version, target) = &images[0];
         if images.iter().any(|(_, image)| image.digest != target.digest) {
-            return self.skip(alias, SkipReason::Undecided { versions: tags() });
+            return self.skip(released, alias, SkipReason::Undecided { versions: tags() });
         }
-        self.point(alias, target.clone(), version.clone());
+        self.point(released, alias, target.clone(), version.clone());
     }
 
     /// Rule 5: a tag that has the right digest is not written again.
-    fn point(&mut self, alias: Alias, target: Descriptor, version: Tag) {
+    fn point(&mut self, released: &VersionTag, alias: Alias, target: Descriptor, version: Tag) {
         let Alias { tag, breadth } = alias;
         let previous = match self.sight(&tag) {
             Sight::At(found) if found.digest == target.digest => {
-                return self.already_there(tag, breadth, &found.digest);
+                return self.already_there(released, tag, breadth, &found.digest);
             }
             Sight::At(found) => Previous::At(found.digest.clone()),
             Sight::Absent => Previous::Absent,
             Sight::NotSeen if self.release.guard == Guard::Off => Previous::NotRead,
             Sight::NotSeen => return self.conflicts.push(Conflict::NotSeen { tag }),
         };
-        self.steps.push(Step { tag, breadth, target, version, previous });
+        let released = released.tag().clone();
+        self.steps.push(Step { tag, breadth, released, target, version, previous });
     }
 
-    fn already_there(&mut self, tag: Tag, breadth: Breadth, digest: &Digest) {
+    fn already_there(
+        &mut self,
+        released: &VersionTag,
+        tag: Tag,
+        breadth: Breadth,
+        digest: &Digest,
+    ) {
         let reason = SkipReason::AlreadyThere { digest: digest.clone() };
-        self.skips.push(Skip { tag, breadth, reason });
+        self.skip(released, Alias { tag, breadth }, reason);
     }
 
-    fn skip(&mut self, alias: Alias, reason: SkipReason) {
-        self.skips.push(Skip { tag: alias.tag, breadth: alias.breadth, reason });
+    fn skip(&mut self, released: &VersionTag, alias: Alias, reason: SkipReason) {
+        let Alias { tag, breadth } = alias;
+        let released = released.tag().clone();
+        self.skips.push(Skip { tag, breadth, released, reason });
     }
 
     /// The images of `versions`, which are in the tag list; a conflict where one is not.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::alias::Breadth;
 use crate::manifest::Descriptor;
 use crate::observation::{Guard, SCHEMA};
-use crate::plan::{Plan, Previous, SkipReason, Step};
+use crate::plan::{Plan, Previous, SkipReason};
 use crate::tag::Tag;
 
 /// What a release did to one repository.
@@ -37,6 +37,8 @@ pub struct TagReport {
     pub tag: Tag,
     /// How broad it is.
     pub breadth: Breadth,
+    /// The exact tag of the release that it belongs to.
+    pub released: Tag,
     /// What it pointed at before the run.
     pub before: Previous,
     /// What it points at now, as far as this run knows.
@@ -85,6 +87,7 @@ impl Report {
         let steps = plan.steps.iter().map(|step| TagReport {
             tag: step.tag.clone(),
             breadth: step.breadth,
+            released: step.released.clone(),
             before: step.previous.clone(),
             now: step.previous.clone(),
             version: Some(step.version.clone()),
@@ -100,6 +103,7 @@ impl Report {
             TagReport {
                 tag: skip.tag.clone(),
                 breadth: skip.breadth,
+                released: skip.released.clone(),
                 before: at.clone(),
                 now: at,
                 version: None,
@@ -107,8 +111,8 @@ impl Report {
             }
         });
         let mut tags: Vec<_> = steps.chain(skips).collect();
-        let of_release = |tag: &Tag| plan.versions.iter().position(|version| version == tag);
-        tags.sort_by_key(|report| (report.breadth, of_release(&report.tag)));
+        let variant = |tag: &Tag| plan.versions.iter().position(|version| version == tag);
+        tags.sort_by_key(|report| (report.breadth, variant(&report.released)));
         Self {
             schema: SCHEMA,
             repository: plan.repository.clone(),
@@ -142,14 +146,6 @@ impl Report {
             }
             let before = std::mem::replace(&mut own.before, Previous::NotRead);
             *own = TagReport { before, ..tag };
-        }
-    }
-
-    /// Notes the outcome of one step.
-    pub(crate) fn note(&mut self, step: &Step, now: Previous, outcome: Outcome) {
-        if let Some(own) = self.tags.iter_mut().find(|own| own.tag == step.tag) {
-            own.now = now;
-            own.outcome = outcome;
         }
     }
 }
