@@ -35,6 +35,8 @@ mod credential;
 #[cfg(feature = "client")]
 mod environment;
 #[cfg(feature = "client")]
+mod http;
+#[cfg(feature = "client")]
 mod layout;
 #[cfg(feature = "client")]
 mod observe;
@@ -54,6 +56,8 @@ pub use credential::{Credential, CredentialError, Credentials, HelperError};
 pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 #[cfg(feature = "client")]
 pub use environment::Environment;
+#[cfg(feature = "client")]
+pub use http::{Access, Registry, RegistryOptions, RepositoryStore};
 #[cfg(feature = "client")]
 pub use layout::Layout;
 #[cfg(feature = "client")]

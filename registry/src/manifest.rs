@@ -101,13 +101,13 @@ impl MediaType {
     }
 
     /// Whether it says nothing about the content.
-    fn is_generic(&self) -> bool {
+    pub(crate) fn is_generic(&self) -> bool {
         const GENERIC: [&str; 4] =
             ["", "application/json", "application/octet-stream", "text/plain"];
         GENERIC.contains(&self.0.as_str())
     }
 
-    fn is_schema1(&self) -> bool {
+    pub(crate) fn is_schema1(&self) -> bool {
         self.0.starts_with("application/vnd.docker.distribution.manifest.v1+")
     }
 }

@@ -1,0 +1,42 @@
+//! Registries over HTTP: the [distribution specification][spec] as a [`Store`](crate::Store).
+//!
+//! From the wire up: `transport` sends one request and follows its redirects, `wire` tries again
+//! within a deadline, `auth` answers challenges, `registry` puts the three together for one host,
+//! and `repository` says what is asked for, with `tags` and `push` where that takes more than
+//! one request. What decides is pure and beside them: `challenge`, `link`, `redirect`, `refusal`,
+//! `retry`, `scope`, `token`.
+//!
+//! [spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+
+mod auth;
+mod challenge;
+mod cursor;
+mod link;
+mod options;
+mod push;
+mod quota;
+mod redirect;
+mod refusal;
+mod registry;
+mod repository;
+mod request;
+mod retry;
+mod scope;
+mod tags;
+mod text;
+mod tls;
+mod token;
+mod transport;
+mod unreachable;
+mod verifier;
+mod wire;
+
+pub use options::RegistryOptions;
+pub use registry::Registry;
+pub use repository::RepositoryStore;
+pub use scope::Access;
+
+#[cfg(test)]
+mod script;
+#[cfg(test)]
+mod tests;

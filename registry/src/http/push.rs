@@ -1,0 +1,143 @@
+//! Pushes: a manifest under a tag.
+
+use reqwest::Method;
+use reqwest::header::HeaderValue;
+
+use super::refusal;
+use super::registry::traffic;
+use super::repository::{RepositoryStore, content_digest};
+use super::request::{Answer, Request};
+use crate::digest::Digest;
+use crate::manifest::Manifest;
+use crate::reference::Selector;
+use crate::store::{Blame, Store as _, StoreError};
+use crate::tag::Tag;
+
+impl RepositoryStore {
+    /// Puts the bytes of `manifest`, as they are, under `tag`.
+    pub(super) async fn push(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
+        let selector = Selector::Tag(tag.clone());
+        let mut request = self.manifest_request(Method::PUT, &selector, "write");
+        let media_type =
+            HeaderValue::from_str(manifest.media_type().as_str()).map_err(|error| {
+                let message = format!("{}: its media type is not header text", request.purpose);
+                StoreError::new(Blame::Local, message).with_source(error)
+            })?;
+        request = request.with_body(media_type, manifest.bytes().clone());
+        match self.put_until_settled(&request, &selector, manifest.digest()).await? {
+            Some(answer) => self.settle(&request, &answer, tag, manifest).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The registry's last word; `None` when a try that seemed to fail turns out to have worked.
+    async fn put_until_settled(
+        &self,
+        request: &Request,
+        selector: &Selector,
+        digest: &Digest,
+    ) -> Result<Option<Answer>, StoreError> {
+        let (registry, wire) = (self.registry(), self.registry().wire());
+        let deadline = wire.deadline();
+        let mut tries = wire.tries(request, traffic(request), deadline);
+        loop {
+            let number = tries.begin().await.map_err(|failure| failure.error)?;
+            let attempt = registry.attempt(request, self.scope(), number, deadline);
+            let result = tries.within(attempt).await;
+            if !tries.is_worth_another(&result).await {
+                return result.map(Some).map_err(|failure| failure.error);
+            }
+            if tries.is_unclear() {
+                // One look, not tried again: if it fails as well, writing again is harmless.
+                let look = self.head_request(selector);
+                let look = registry.attempt(&look, self.scope(), number, deadline);
+                let seen = tries.within(look).await.ok().filter(|seen| seen.status.is_success());
+                if seen.as_ref().and_then(content_digest).as_ref() == Some(digest) {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    async fn settle(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        tag: &Tag,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        match answer.status.as_u16() {
+            200 | 201 | 202 | 204 if answer.is_html() => {
+                let problem = refusal::html_problem(answer);
+                Err(refusal::not_an_api(request, answer, &problem))
+            }
+            200 | 201 | 202 | 204 => check_stored(answer, tag, manifest),
+            400 | 403 | 409 | 412 => self.settle_refusal(request, answer, tag, manifest).await,
+            404 => {
+                let message = refusal::error(request, answer).to_string();
+                Err(StoreError::new(Blame::NotFound, message).with_remedy(
+                    "create the repository or its project first: \
+                     this registry does not do so on a push",
+                ))
+            }
+            413 => {
+                let message = refusal::error(request, answer).to_string();
+                let size = manifest.bytes().len();
+                Err(StoreError::new(Blame::Registry, message).with_remedy(format!(
+                    "the manifest has {size} bytes, more than this registry takes; \
+                     4 MiB is the usual limit"
+                )))
+            }
+            _ => Err(self.refusal(request, answer)),
+        }
+    }
+
+    /// A refusal that may be about a tag that cannot be moved: harmless where it need not move.
+    async fn settle_refusal(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        tag: &Tag,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        let refused = self.refusal(request, answer);
+        let selector = Selector::Tag(tag.clone());
+        // What cannot be looked at was refused for what the registry said.
+        let Ok(current) = self.head(&selector).await else { return Err(refused) };
+        match current {
+            Some(current) if current.digest == *manifest.digest() => Ok(()),
+            Some(current) if speaks_of_immutability(request, answer) => {
+                let message = format!("{refused}: the tag is immutable and at {}", current.digest);
+                Err(StoreError::new(Blame::Conflict, message).with_remedy(format!(
+                    "choose another tag than {tag}, or allow it to be moved in the registry's \
+                     settings"
+                )))
+            }
+            _ => Err(refused),
+        }
+    }
+}
+
+/// Whether a refusal to write a tag that exists is about its being there. Registries do not
+/// agree on a status: ECR says 400, Docker Hub 403, Harbor 412, others 409.
+fn speaks_of_immutability(request: &Request, answer: &Answer) -> bool {
+    if matches!(answer.status.as_u16(), 409 | 412) {
+        return true;
+    }
+    let text = refusal::read(request, answer).text.to_ascii_lowercase();
+    let hints = ["immutab", "alreadyexists", "already exist", "overwrit", "cannot be updated"];
+    hints.iter().any(|hint| text.contains(hint))
+}
+
+/// Whether what the registry says it stored is what was sent. It may name the same bytes by
+/// another algorithm.
+fn check_stored(answer: &Answer, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
+    match content_digest(answer) {
+        Some(stored)
+            if stored != *manifest.digest() && stored.verify(manifest.bytes()).is_err() =>
+        {
+            Err(StoreError::stored_differently(tag, manifest.digest(), &stored))
+        }
+        _ => Ok(()),
+    }
+}

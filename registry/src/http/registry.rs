@@ -1,0 +1,252 @@
+//! Registries: one client per host, shared by all its repositories.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::{Method, Url};
+use tokio::time::Instant;
+
+use super::auth::{Auth, Pass};
+use super::options::RegistryOptions;
+use super::quota::Quota;
+use super::redirect;
+use super::refusal;
+use super::repository::RepositoryStore;
+use super::request::{Answer, Failure, Request};
+use super::retry::{Pauses, Policy, Traffic};
+use super::scope::{Access, Scope};
+use super::transport::Transport;
+use super::wire::Wire;
+use crate::certificates::Certificates;
+use crate::host::Host;
+use crate::store::{Blame, StoreError};
+
+/// A registry that is spoken to over HTTP. Clones share connections, challenge and tokens.
+#[derive(Clone)]
+pub struct Registry {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    host: Host,
+    base: Url,
+    max_manifest_bytes: u64,
+    wire: Wire,
+    auth: Auth,
+    quota: Quota,
+    /// HEAD was answered by 405: GET does its work from then on.
+    has_no_head: AtomicBool,
+}
+
+impl Registry {
+    /// A client for the registry at `host`. It connects when the first request needs it.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up: no authority to trust, or a certificate that is unusable.
+    pub fn new(host: Host, options: &RegistryOptions) -> Result<Self, StoreError> {
+        Self::with_policy(host, options, Policy::new(options.retries))
+    }
+
+    pub(super) fn with_policy(
+        host: Host,
+        options: &RegistryOptions,
+        policy: Policy,
+    ) -> Result<Self, StoreError> {
+        let base = base(&host, options)?;
+        let wire = Wire {
+            transport: Transport::new(&base, options)?,
+            policy,
+            timeout: options.timeout,
+            pauses: Pauses::default(),
+        };
+        let auth = Auth::new(host.clone(), options.plain_http, Arc::clone(&options.credentials));
+        let max_manifest_bytes = options.max_manifest_bytes;
+        let has_no_head = AtomicBool::new(false);
+        let quota = Quota::default();
+        let inner = Inner { host, base, max_manifest_bytes, wire, auth, quota, has_no_head };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The repository at `path` of this registry: a legal one, such as
+    /// [`Repository::path`](crate::Repository::path) gives.
+    ///
+    /// `access` is what will be asked of it. A store for [`Access::Pull`] can be asked to
+    /// write, too, where the registry wants no more than a password or nothing.
+    #[must_use]
+    pub fn repository(&self, path: &str, access: Access) -> RepositoryStore {
+        RepositoryStore::new(self.clone(), path, access)
+    }
+
+    /// The host, as it stands in references.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.inner.host
+    }
+
+    /// `BASE/v2/PATH/TAIL`.
+    pub(super) fn url(&self, path: &str, tail: &[&str]) -> Url {
+        let mut url = self.inner.base.clone();
+        url.path_segments_mut()
+            .expect("http URLs have a path")
+            .push("v2")
+            .extend(path.split('/'))
+            .extend(tail);
+        url
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.inner.wire
+    }
+
+    pub(super) fn max_manifest_bytes(&self) -> u64 {
+        self.inner.max_manifest_bytes
+    }
+
+    /// Whether the registry has said that it lets us read no more manifests for now.
+    pub(super) fn quota_is_spent(&self) -> bool {
+        self.inner.quota.is_spent()
+    }
+
+    /// Whether HEAD is of use here, as far as is known.
+    pub(super) fn has_head(&self) -> bool {
+        !self.inner.has_no_head.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_no_head(&self) {
+        self.inner.has_no_head.store(true, Ordering::Relaxed);
+    }
+
+    /// Sends `request` with what the registry asks for, until it is answered for good.
+    pub(super) async fn send(
+        &self,
+        request: &Request,
+        scope: &Scope,
+    ) -> Result<Answer, StoreError> {
+        let deadline = self.wire().deadline();
+        let mut tries = self.wire().tries(request, traffic(request), deadline);
+        loop {
+            let attempt = tries.begin().await.map_err(|failure| failure.error)?;
+            let result = tries.within(self.attempt(request, scope, attempt, deadline)).await;
+            if !tries.is_worth_another(&result).await {
+                return result.map_err(|failure| failure.error);
+            }
+        }
+    }
+
+    /// One try: it goes out again only where a challenge asks for something new to be shown.
+    pub(super) async fn attempt(
+        &self,
+        request: &Request,
+        scope: &Scope,
+        attempt: u32,
+        deadline: Instant,
+    ) -> Result<Answer, Failure> {
+        let Inner { auth, wire, .. } = &*self.inner;
+        let mut pass = auth.pass(wire, request, scope, deadline).await?;
+        let mut is_renewed = false;
+        loop {
+            let answer = wire.transport.exchange(request, pass.header(), attempt).await?;
+            // A challenge of another host, where a redirect led, is none of this registry's.
+            let is_own = redirect::is_same_host(&request.url, &answer.url);
+            if is_own {
+                self.inner.quota.note(&answer.headers);
+            }
+            if answer.status != 401 || !is_own {
+                auth.admitted(&pass, request, answer.status);
+                return Ok(answer);
+            }
+            let was_shown = pass.header().is_some();
+            if (was_shown && is_renewed) || !auth.challenged(&pass, request, scope, &answer).await?
+            {
+                return Ok(answer);
+            }
+            is_renewed |= was_shown;
+            // Whoever waits for a probe may go on: the challenge is known.
+            let refused = pass.into_header();
+            pass = auth.pass(wire, request, scope, deadline).await?;
+            let is_same = pass.header() == refused.as_ref();
+            match &pass {
+                Pass::Nothing => return Ok(answer),
+                Pass::Shown { is_renewable: false, .. } if is_same => return Ok(answer),
+                _ => {}
+            }
+        }
+    }
+
+    /// The error for an answer that ends the matter.
+    pub(super) fn refusal(&self, request: &Request, scope: &Scope, answer: &Answer) -> StoreError {
+        let error = refusal::error(request, answer);
+        match (error.blame(), error.remedy()) {
+            (Blame::Denied, None) => error.with_remedy(self.inner.auth.remedy(scope)),
+            _ => error,
+        }
+    }
+}
+
+pub(super) fn traffic(request: &Request) -> Traffic {
+    match request.method {
+        Method::GET | Method::HEAD => Traffic::Read,
+        _ => Traffic::Write,
+    }
+}
+
+/// Where the API of `host` answers.
+fn base(host: &Host, options: &RegistryOptions) -> Result<Url, StoreError> {
+    let tls_is_asked_for = options.insecure_skip_tls_verify
+        || options.certificates != Certificates::default()
+        || host.port() == Some(443);
+    let is_plain = options.plain_http || (host.is_loopback() && !tls_is_asked_for);
+    let scheme = if is_plain { "http" } else { "https" };
+    let text = format!("{scheme}://{}/", host.endpoint());
+    text.parse().map_err(|error| {
+        // A host may look like an IPv4 address and be none: 300.1.1.1.
+        let message = format!("make a URL of the registry's host {host}");
+        StoreError::new(Blame::Local, message).with_source(error)
+    })
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registry").field(&self.inner.base.as_str()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base_of(host: &str, options: &RegistryOptions) -> String {
+        base(&host.parse().expect("a host"), options).expect("a URL").into()
+    }
+
+    #[test]
+    fn edge_37_http_is_the_default_of_loopback_hosts_alone() {
+        let default = RegistryOptions::default();
+        for (host, expected) in [
+            ("localhost:5000", "http://localhost:5000/"),
+            ("127.0.0.1", "http://127.0.0.1/"),
+            ("[::1]:5000", "http://[::1]:5000/"),
+            ("localhost:443", "https://localhost/"),
+            ("reg:5000", "https://reg:5000/"),
+            ("10.0.0.1:80", "https://10.0.0.1:80/"),
+            ("docker.io", "https://registry-1.docker.io/"),
+            ("index.docker.io", "https://registry-1.docker.io/"),
+        ] {
+            assert_eq!(base_of(host, &default), expected);
+        }
+        let plain = RegistryOptions { plain_http: true, ..RegistryOptions::default() };
+        assert_eq!(base_of("reg:5000", &plain), "http://reg:5000/");
+        let asked =
+            RegistryOptions { insecure_skip_tls_verify: true, ..RegistryOptions::default() };
+        assert_eq!(base_of("localhost:5000", &asked), "https://localhost:5000/");
+    }
+
+    #[test]
+    fn a_url_cannot_be_left_by_a_path() {
+        let options = RegistryOptions::default();
+        let registry = Registry::new("localhost:5000".parse().unwrap(), &options).unwrap();
+        let url = registry.url("a/b?x#y/..", &["manifests", "sha256:0"]);
+        assert_eq!(url.as_str(), "http://localhost:5000/v2/a/b%3Fx%23y/manifests/sha256:0");
+    }
+}

@@ -1,0 +1,231 @@
+//! When to try again, and how long to wait before.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use tokio::time::Instant;
+
+/// How often to try again, and the pauses between.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy {
+    /// How many tries may follow the first.
+    pub(super) retries: u32,
+    /// The longest first pause; it doubles with every try.
+    pub(super) base: Duration,
+    /// The longest pause of all, when the server names none.
+    pub(super) cap: Duration,
+}
+
+/// The tries of one request, up to a deadline.
+#[derive(Debug)]
+pub(super) struct Attempts {
+    policy: Policy,
+    deadline: Instant,
+    done: u32,
+}
+
+/// Until when a registry wants to be left alone, by kind of request: registries limit reads
+/// and writes apart, and a limit that one request met holds for all.
+#[derive(Debug, Default)]
+pub(super) struct Pauses {
+    until: Mutex<HashMap<Traffic, Instant>>,
+}
+
+/// Kinds of requests that registries limit apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Traffic {
+    /// Reads of the registry.
+    Read,
+    /// Writes to the registry.
+    Write,
+    /// Requests to the issuer of tokens.
+    Token,
+}
+
+/// The longest that a limit which one request met holds for others: a registry that names a
+/// year in the future is asked again all the same.
+const LONGEST_NOTE: Duration = Duration::from_secs(300);
+
+/// Whether a request that was answered by `status` is worth trying again, whatever its verb:
+/// manifests are named by their content, so that sending one twice is sending it once.
+pub(super) fn is_worth_retrying(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// How long the server asks to wait, in seconds or until a date.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+impl Policy {
+    /// The policy of a registry client: pauses of up to half a second, one, two... eight.
+    pub(super) fn new(retries: u32) -> Self {
+        Self { retries, base: Duration::from_millis(500), cap: Duration::from_secs(8) }
+    }
+
+    /// The longest pause after `done` tries.
+    fn longest_pause(&self, done: u32) -> Duration {
+        let factor = 1u32.checked_shl(done.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.base.saturating_mul(factor).min(self.cap)
+    }
+}
+
+impl Attempts {
+    pub(super) fn new(policy: Policy, deadline: Instant) -> Self {
+        Self { policy, deadline, done: 0 }
+    }
+
+    /// Which try this is, from 1.
+    pub(super) fn start(&mut self) -> u32 {
+        self.done += 1;
+        self.done
+    }
+
+    /// Waits until it is time to try again; false, at once, when there is no try left or the
+    /// deadline would pass first.
+    ///
+    /// The pause is what the server asks for, or any up to the policy's (full jitter: clients
+    /// that failed together do not come back together).
+    pub(super) async fn pause(&self, asked: Option<Duration>) -> bool {
+        if self.done > self.policy.retries {
+            return false;
+        }
+        let longest = self.policy.longest_pause(self.done);
+        let jitter = longest.mul_f64(fastrand::f64());
+        let pause = match asked {
+            Some(asked) => asked.max(jitter.min(Duration::from_millis(250)).min(longest)),
+            None => jitter,
+        };
+        let Some(end) = Instant::now().checked_add(pause) else { return false };
+        if end >= self.deadline {
+            return false;
+        }
+        tokio::time::sleep_until(end).await;
+        true
+    }
+}
+
+impl Pauses {
+    /// Notes that requests of one kind are to wait.
+    pub(super) fn note(&self, traffic: Traffic, asked: Duration) {
+        let Some(until) = Instant::now().checked_add(asked.min(LONGEST_NOTE)) else { return };
+        let mut all = self.until.lock().expect("no holder of this lock panics");
+        let entry = all.entry(traffic).or_insert(until);
+        *entry = until.max(*entry);
+    }
+
+    /// Waits until requests of one kind are welcome, or the deadline passes; whether they are.
+    pub(super) async fn over(&self, traffic: Traffic, deadline: Instant) -> bool {
+        let until = {
+            let all = self.until.lock().expect("no holder of this lock panics");
+            all.get(&traffic).copied()
+        };
+        match until {
+            Some(until) if until >= deadline => false,
+            Some(until) => {
+                tokio::time::sleep_until(until).await;
+                true
+            }
+            None => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::header::HeaderValue;
+
+    use super::*;
+
+    fn attempts(retries: u32, seconds: u64) -> Attempts {
+        Attempts::new(Policy::new(retries), Instant::now() + Duration::from_secs(seconds))
+    }
+
+    fn asked(value: &str, now: SystemTime) -> Option<Duration> {
+        let value = HeaderValue::from_str(value).expect("a legal value");
+        retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value)]), now)
+    }
+
+    #[test]
+    fn edge_35_only_failures_that_pass_are_retried() {
+        for code in 100..600 {
+            let expected = [408, 425, 429, 500, 502, 503, 504].contains(&code);
+            let status = StatusCode::from_u16(code).expect("a legal status");
+            assert_eq!(is_worth_retrying(status), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn edge_35_retry_after_is_seconds_or_a_date() {
+        let now = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").expect("a date");
+        assert_eq!(asked("7", now), Some(Duration::from_secs(7)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:50:00 GMT", now), Some(Duration::from_secs(23)));
+        assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
+        for bad in ["", "-1", "1.88ms", "soon"] {
+            assert_eq!(asked(bad, now), None, "{bad}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edge_35_pauses_have_full_jitter_within_a_doubling_bound() {
+        let mut longest = [Duration::ZERO; 6];
+        for _ in 0..200 {
+            let mut attempts = attempts(6, 3600);
+            for (at, bound) in [500, 1000, 2000, 4000, 8000, 8000].into_iter().enumerate() {
+                attempts.start();
+                let before = Instant::now();
+                assert!(attempts.pause(None).await);
+                let pause = before.elapsed();
+                assert!(pause <= Duration::from_millis(bound + 1), "{pause:?}");
+                longest[at] = longest[at].max(pause);
+            }
+        }
+        assert!(longest[5] > Duration::from_secs(6), "{longest:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edge_35_retry_after_is_honoured_and_never_outlasts_the_deadline() {
+        let mut attempts = attempts(5, 60);
+        attempts.start();
+        let before = Instant::now();
+        assert!(attempts.pause(Some(Duration::from_secs(30))).await);
+        assert!(before.elapsed() >= Duration::from_secs(30));
+        let before = Instant::now();
+        assert!(!attempts.pause(Some(Duration::from_secs(31))).await);
+        assert!(!attempts.pause(Some(Duration::MAX)).await);
+        assert_eq!(before.elapsed(), Duration::ZERO, "it does not wait for nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tries_end() {
+        let mut attempts = attempts(1, 60);
+        assert_eq!(attempts.start(), 1);
+        assert!(attempts.pause(None).await);
+        assert_eq!(attempts.start(), 2);
+        assert!(!attempts.pause(None).await);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn edge_35_a_pause_holds_for_its_kind_of_request_alone() {
+        let pauses = Pauses::default();
+        let before = Instant::now();
+        let deadline = before + Duration::from_secs(60);
+        pauses.note(Traffic::Write, Duration::from_secs(20));
+        pauses.note(Traffic::Write, Duration::from_secs(2));
+        assert!(pauses.over(Traffic::Read, deadline).await);
+        assert_eq!(before.elapsed(), Duration::ZERO);
+        assert!(!pauses.over(Traffic::Write, before + Duration::from_secs(10)).await);
+        assert!(pauses.over(Traffic::Write, deadline).await);
+        assert!(before.elapsed() >= Duration::from_secs(20));
+        pauses.note(Traffic::Token, Duration::MAX);
+        assert!(pauses.over(Traffic::Token, Instant::now() + 2 * LONGEST_NOTE).await);
+    }
+}

@@ -1,0 +1,235 @@
+//! Transport: one request to one answer, over redirects, without credentials of its own.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION, WARNING};
+use reqwest::{Client, Method, Url, redirect::Policy};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::options::RegistryOptions;
+use super::redirect::{self, RedirectError};
+use super::request::{Answer, Failure, REFUSAL_LIMIT, Request};
+use super::text::{printable, redacted};
+use super::tls::{self, Peer};
+use super::unreachable;
+use crate::store::{Blame, StoreError};
+
+/// How many distinct warnings of a registry are passed on: each once.
+const WARNINGS: usize = 50;
+
+/// The connections to one registry and to the hosts that it leads to.
+pub(super) struct Transport {
+    /// The name of the registry's host, without port.
+    home_name: String,
+    home: Client,
+    away: Client,
+    warnings: Mutex<HashSet<String>>,
+}
+
+impl Transport {
+    /// Connections to the registry at `base`, made when they are needed.
+    pub(super) fn new(base: &Url, options: &RegistryOptions) -> Result<Self, StoreError> {
+        let is_loopback = is_loopback(base);
+        Ok(Self {
+            home_name: base.host_str().unwrap_or_default().to_owned(),
+            home: client(base, options, Peer::Home, is_loopback)?,
+            away: client(base, options, Peer::Away, false)?,
+            warnings: Mutex::default(),
+        })
+    }
+
+    /// Sends `request`, with `authorization` as long as it stays on its host, and follows
+    /// redirects. `attempt` is for the log.
+    pub(super) async fn exchange(
+        &self,
+        request: &Request,
+        authorization: Option<&HeaderValue>,
+        attempt: u32,
+    ) -> Result<Answer, Failure> {
+        let mut url = request.url.clone();
+        for _ in 0..=redirect::LIMIT {
+            let shown = authorization.filter(|_| redirect::is_same_host(&request.url, &url));
+            let answer = self.hop(request, &url, shown, attempt).await?;
+            if !redirect::is_redirect(answer.status) {
+                return Ok(answer);
+            }
+            let location = answer.header(LOCATION);
+            url = redirect::target(&request.method, &url, answer.status, location)
+                .map_err(|error| astray(request, &answer, error))?;
+        }
+        let error = RedirectError::TooMany;
+        let message = format!("{}: {} {}", request.purpose, request.method, redacted(&url));
+        Err(Failure::lasting(StoreError::new(Blame::Registry, message).with_source(error)))
+    }
+
+    async fn hop(
+        &self,
+        request: &Request,
+        url: &Url,
+        shown: Option<&HeaderValue>,
+        attempt: u32,
+    ) -> Result<Answer, Failure> {
+        let started = Instant::now();
+        let result = self.send(request, url, shown).await;
+        let status = match &result {
+            Ok(answer) => answer.status.as_u16().to_string(),
+            Err(failure) => failure.error.to_string(),
+        };
+        debug!(
+            method = %request.method,
+            url = redacted(url),
+            status,
+            attempt,
+            duration_ms = started.elapsed().as_millis(),
+            "request"
+        );
+        result
+    }
+
+    async fn send(
+        &self,
+        request: &Request,
+        url: &Url,
+        shown: Option<&HeaderValue>,
+    ) -> Result<Answer, Failure> {
+        let at_home = url.host_str() == Some(self.home_name.as_str());
+        let client = if at_home { &self.home } else { &self.away };
+        let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
+        *sent.headers_mut() = request.headers.clone();
+        if let Some(authorization) = shown {
+            sent.headers_mut().insert(AUTHORIZATION, authorization.clone());
+        }
+        if !request.body.is_empty() {
+            *sent.body_mut() = Some(request.body.clone().into());
+        }
+        let unreachable = |error| unreachable::failure(request, url, error);
+        let mut response = client.execute(sent).await.map_err(unreachable)?;
+        let mut answer = Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            url: url.clone(),
+            body: Bytes::new(),
+            shown: shown.cloned(),
+        };
+        self.pass_on_warnings(&answer);
+        if request.method != Method::HEAD {
+            answer.body = read_body(request, &answer, &mut response).await?;
+        }
+        Ok(answer)
+    }
+
+    /// `Warning: 299 - "text"` is the registry's way to reach people, once per text.
+    fn pass_on_warnings(&self, answer: &Answer) {
+        for text in answer.header_lines(WARNING).filter_map(warning_text) {
+            let mut seen = self.warnings.lock().expect("no holder of this lock panics");
+            if seen.len() < WARNINGS && seen.insert(text.clone()) {
+                warn!(registry = self.home_name, "the registry warns: {text}");
+            }
+        }
+    }
+}
+
+fn client(
+    base: &Url,
+    options: &RegistryOptions,
+    peer: Peer,
+    is_loopback: bool,
+) -> Result<Client, StoreError> {
+    let is_https = base.scheme() == "https" && peer == Peer::Home;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls::configuration(options, peer, is_https)?)
+        .user_agent(&options.user_agent)
+        .redirect(Policy::none())
+        .referer(false)
+        // Retries are counted and paced here, not below.
+        .retry(reqwest::retry::never())
+        .connect_timeout(options.connect_timeout)
+        .read_timeout(options.read_timeout);
+    // No proxy can reach this machine's own loopback.
+    let builder = if is_loopback { builder.no_proxy() } else { builder };
+    builder.build().map_err(|error| {
+        let message = format!("set up the HTTP client for {}", redacted(base));
+        StoreError::new(Blame::Local, message).with_source(error)
+    })
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let name = url.host_str().unwrap_or_default();
+    name.parse::<crate::host::Host>().is_ok_and(|host| host.is_loopback())
+}
+
+/// The body, up to the request's limit; of a refusal, as much as came.
+async fn read_body(
+    request: &Request,
+    answer: &Answer,
+    response: &mut reqwest::Response,
+) -> Result<Bytes, Failure> {
+    let is_refusal = !answer.status.is_success();
+    let limit = if is_refusal { REFUSAL_LIMIT } else { request.limit };
+    if !is_refusal && response.content_length().is_some_and(|length| length > limit) {
+        return Err(too_large(request, answer, limit));
+    }
+    let mut body = BytesMut::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body.freeze()),
+            Err(_) if is_refusal => return Ok(body.freeze()),
+            Err(error) => return Err(unreachable::failure(request, &answer.url, error)),
+        }
+        if body.len() as u64 > limit {
+            if is_refusal {
+                body.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+                return Ok(body.freeze());
+            }
+            return Err(too_large(request, answer, limit));
+        }
+    }
+}
+
+fn too_large(request: &Request, answer: &Answer, limit: u64) -> Failure {
+    let url = redacted(&answer.url);
+    let message = format!(
+        "{}: {} {url}: the answer is larger than {limit} bytes",
+        request.purpose, request.method
+    );
+    Failure::lasting(
+        StoreError::new(Blame::Registry, message)
+            .with_remedy("raise the limit for manifests if this one is meant to be that large"),
+    )
+}
+
+fn astray(request: &Request, answer: &Answer, error: RedirectError) -> Failure {
+    let (method, url, status) = (&request.method, redacted(&answer.url), answer.status.as_u16());
+    let message = format!("{}: {method} {url}: {status}", request.purpose);
+    Failure::lasting(StoreError::new(Blame::Registry, message).with_source(error))
+}
+
+/// The text in `299 - "text"` (RFC 7234, section 5.5); other codes are not for people.
+fn warning_text(value: &str) -> Option<String> {
+    let rest = value.trim().strip_prefix("299 ")?;
+    let (_, quoted) = rest.split_once('"')?;
+    let text = super::cursor::Cursor::new(&format!("\"{quoted}")).value(&[]);
+    Some(printable(&text)).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edge_39_a_warning_is_its_quoted_text() {
+        for (value, text) in [
+            (r#"299 - "moves \"soon\"""#, Some(r#"moves "soon""#)),
+            (r#"299 reg "a" "Sat, 25 Aug 2012 23:34:45 GMT""#, Some("a")),
+            (r#"199 - "misc""#, None),
+            ("299 - ", None),
+            (r#"299 - """#, None),
+        ] {
+            assert_eq!(warning_text(value).as_deref(), text, "{value}");
+        }
+    }
+}
