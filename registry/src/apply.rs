@@ -43,16 +43,8 @@ pub enum ApplyError {
         source: Option<StoreError>,
     },
     /// A tag could not be written. The report says what became of it and of the others.
-    #[error("write {tag} of {repository}", tag = .step.tag)]
-    Step {
-        /// The repository.
-        repository: String,
-        /// The step that failed.
-        step: Box<Step>,
-        /// What happened.
-        #[source]
-        source: StoreError,
-    },
+    #[error(transparent)]
+    Step(StoreError),
     /// Everything was written, but whether a newer version appeared meanwhile is not known.
     #[error(
         "look at {repository} again after writing, to see whether newer versions appeared; \
@@ -160,15 +152,15 @@ impl Target<'_> {
         for wave in waves(&plan.steps) {
             for (step, result) in self.write_wave(wave, &manifests).await {
                 tried.push((step, result.as_ref().err().map(|error| chain(error))));
-                if let Err(source) = result {
-                    failure.get_or_insert((step, source));
+                if let Err(error) = result {
+                    failure.get_or_insert(error);
                 }
             }
             if failure.is_some() {
                 break;
             }
         }
-        let Some((step, source)) = failure else {
+        let Some(error) = failure else {
             for (step, _) in tried {
                 let now = Previous::At(step.target.digest.clone());
                 let created = step.previous == Previous::Absent;
@@ -182,8 +174,7 @@ impl Target<'_> {
             return Applied { report, error: None };
         };
         self.roll_back(tried, &mut report).await;
-        let (repository, step) = (self.repository.to_owned(), Box::new(step.clone()));
-        Applied { report, error: Some(ApplyError::Step { repository, step, source }) }
+        Applied { report, error: Some(ApplyError::Step(error)) }
     }
 
     /// The manifests to write, each read once.

@@ -38,14 +38,8 @@ pub enum ObserveError {
         tags: Vec<Tag>,
     },
     /// The store refused or failed.
-    #[error("observe {repository}")]
-    Store {
-        /// The repository.
-        repository: String,
-        /// What happened.
-        #[source]
-        source: StoreError,
-    },
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn nearest(tags: &[Tag]) -> String {
@@ -120,7 +114,7 @@ impl Target<'_> {
 
     /// The complete tag list.
     pub(crate) async fn tags(&self) -> Result<BTreeSet<Tag>, ObserveError> {
-        self.store.tags().await.map_err(|source| self.failed(source))
+        Ok(self.store.tags().await?)
     }
 
     async fn source(
@@ -130,10 +124,10 @@ impl Target<'_> {
     ) -> Result<Option<Descriptor>, ObserveError> {
         if read_whole {
             // The store remembers what it read, so the bytes are at hand when they are written.
-            let manifest = self.store.get(source).await.map_err(|error| self.failed(error))?;
+            let manifest = self.store.get(source).await?;
             return Ok(manifest.map(|manifest| manifest.descriptor().clone()));
         }
-        self.store.head(source).await.map_err(|error| self.failed(error))
+        Ok(self.store.head(source).await?)
     }
 
     async fn see(
@@ -142,13 +136,9 @@ impl Target<'_> {
     ) -> Result<BTreeMap<Tag, Option<Descriptor>>, ObserveError> {
         let looks = tags.into_iter().map(|tag| async {
             let found = self.store.head(&Selector::Tag(tag.clone())).await;
-            found.map(|found| (tag, found)).map_err(|source| self.failed(source))
+            Ok((tag, found?))
         });
         stream::iter(looks).buffer_unordered(self.concurrency.max(1)).try_collect().await
-    }
-
-    fn failed(&self, source: StoreError) -> ObserveError {
-        ObserveError::Store { repository: self.repository.to_owned(), source }
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alias::Breadth;
+use crate::digest::Digest;
 use crate::manifest::Descriptor;
 use crate::observation::{Guard, SCHEMA};
 use crate::plan::{Plan, Previous, SkipReason};
@@ -43,7 +44,10 @@ pub struct TagReport {
     pub before: Previous,
     /// What it points at now, as far as this run knows.
     pub now: Previous,
-    /// The version tag whose image it was meant to be, when it was to be written.
+    /// What it was to point at, when it was to be written.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target: Option<Digest>,
+    /// The version tag whose image that is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub version: Option<Tag>,
     /// How that came.
@@ -90,6 +94,7 @@ impl Report {
             released: step.released.clone(),
             before: step.previous.clone(),
             now: step.previous.clone(),
+            target: Some(step.target.digest.clone()),
             version: Some(step.version.clone()),
             outcome: Outcome::NotTried,
         });
@@ -106,6 +111,7 @@ impl Report {
                 released: skip.released.clone(),
                 before: at.clone(),
                 now: at,
+                target: None,
                 version: None,
                 outcome: Outcome::Kept { reason: skip.reason.clone() },
             }

@@ -241,7 +241,7 @@ fn rule_8_a_failure_puts_back_what_was_moved_and_removes_what_was_created() {
         let before = store.state().tags.clone();
         store.state().refuse = Some(refused.to_owned());
         let applied = run(&store, &release("1.2.3"), "build-7");
-        assert!(matches!(applied.error, Some(ApplyError::Step { .. })), "{refused}");
+        assert!(matches!(applied.error, Some(ApplyError::Step(_))), "{refused}");
         assert_eq!(outcomes(&applied.report), expected, "{refused}");
         assert_eq!(store.state().tags, before, "{refused}");
     }

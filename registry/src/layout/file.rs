@@ -3,7 +3,9 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write as _};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 /// The start of the name of a file that is being written.
 const PREFIX: &str = ".plimsoll-";
@@ -15,17 +17,17 @@ pub(super) fn lock(path: &Path, patience: Duration) -> io::Result<File> {
     // Over NFS an exclusive lock takes a writable file; elsewhere a readable one will do.
     let writable = OpenOptions::new().read(true).write(true).open(path);
     let file = writable.or_else(|_| File::open(path))?;
-    let deadline = Instant::now() + patience;
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds it"));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(5)),
-        }
+    match file.try_lock() {
+        Ok(()) => return Ok(file),
+        Err(TryLockError::Error(error)) => return Err(error),
+        Err(TryLockError::WouldBlock) => {}
     }
+    // Waiting for a lock cannot be given up, so a thread of its own waits; it ends with the
+    // process or with the lock, which it then lets go.
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || sender.send(file.lock().map(|()| file)));
+    let held = || Err(io::Error::new(io::ErrorKind::TimedOut, "another process holds it"));
+    receiver.recv_timeout(patience).unwrap_or_else(|_| held())
 }
 
 /// Puts `bytes` at `path` in one step, with the mode and owner of what was there.
