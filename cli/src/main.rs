@@ -1,2 +1,7 @@
-//! ocitag.
-fn main() {}
+//! The `ocitag` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ocitag::main()
+}

@@ -1,9 +1,18 @@
-//! Tests that need Docker. Without it they are skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1`
-//! makes that a failure.
+//! Tests that need Docker, a registry or the whole program. Without Docker those that need it are
+//! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
+mod budget;
 mod distribution;
 mod harness;
 mod images;
+mod ocitag;
+mod readme;
+mod release;
+mod tidy;
+mod wrong_input;
 
 /// What the tests here return: any error ends one.
-type TestResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+type TestResult = Result<(), Error>;
+
+/// Anything that can go wrong in a test.
+type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -6,3 +6,8 @@ pub mod certificate;
 pub mod distribution;
 pub mod image;
 mod lock;
+
+/// The Rust in the README is compiled and run with the documentation tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -1,0 +1,234 @@
+//! The command line.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use plimsoll_registry::{AliasPolicy, Precision, Release, VersionGrammar, VersionTag};
+
+use crate::exit_code;
+use crate::failure::Failure;
+
+/// Move image tags in the registry itself: 1.2.3 becomes 1.2, 1 and latest, never backwards.
+///
+/// Nothing is pulled and no daemon is needed. IMAGE is [HOST[:PORT]/]NAME[:TAG][@DIGEST], or
+/// oci:DIR[:TAG][@DIGEST] for an OCI image layout. What is tagged is IMAGE's own tag or digest;
+/// without one, the exact tag, which was pushed before.
+///
+/// An alias moves only to the highest stable version of its series in the registry: 1.2.4
+/// released after 1.3.0 moves 1.2 and nothing else. A prerelease moves no alias. A version tag
+/// that exists with another image stops the run before anything is written.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ocitag",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    after_help = exit_code::HELP,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) tag: TagArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Tag images in their registries (the default).
+    #[command(after_help = exit_code::HELP)]
+    Tag(Box<TagArgs>),
+    /// Print the references a release has, offline: for `docker buildx build -t`.
+    ///
+    /// One reference a line: the exact version, then its aliases from narrow to broad.
+    #[command(after_help = exit_code::HELP)]
+    Aliases(AliasesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TagArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArgs,
+    /// The images to tag. All of them are planned before the first tag is written.
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<String>,
+    /// Replace an exact tag that holds another image, and win against versions of equal
+    /// precedence.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Move the aliases without reading the other tags: for repositories whose tag list is
+    /// denied or enormous. Whether a newer version exists is then for you to know.
+    #[arg(long)]
+    pub(crate) no_guard: bool,
+    /// Print what would be done, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AliasesArgs {
+    #[command(flatten)]
+    pub(crate) release: ReleaseArgs,
+    /// The images, as the references should name them; a tag or digest is replaced.
+    #[arg(value_name = "IMAGE", required = true)]
+    pub(crate) images: Vec<String>,
+    /// The tags that exist, one a line, from a file or from standard input (-): aliases that a
+    /// newer version holds are then left out.
+    #[arg(long, value_name = "FILE|-")]
+    pub(crate) existing: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// What is released, and which aliases it has.
+#[derive(Debug, Args)]
+pub(crate) struct ReleaseArgs {
+    /// The version: 1.2.3, v1.2.3, 1.2.3-rc.1, 1.2.3+build.
+    #[arg(long, value_name = "VERSION", required = true)]
+    semver: Option<String>,
+    /// Release as this variant: 1.2.3-VARIANT, 1.2-VARIANT, 1-VARIANT and VARIANT. May be
+    /// repeated; '' is the image without a variant.
+    #[arg(long = "tag", short = 't', value_name = "VARIANT")]
+    variants: Vec<String>,
+    /// How far the version is shortened.
+    #[arg(long, value_enum, default_value_t = PrecisionArg::Major)]
+    precision: PrecisionArg,
+    /// Keep the alias 0 (or v0) too: versions 0.x promise no compatibility.
+    #[arg(long)]
+    zero_major: bool,
+    /// Do not touch latest, nor a variant's bare name.
+    #[arg(long)]
+    no_latest: bool,
+}
+
+/// How registries are reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Registry")]
+pub(crate) struct RegistryArgs {
+    /// The user to log in as, instead of what Docker's or Podman's configuration says.
+    #[arg(long, value_name = "NAME", env = "OCITAG_USERNAME", hide_env_values = true)]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input; else it is taken from OCITAG_PASSWORD.
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Speak http, not https. Registries on this machine's loopback are spoken to so anyway.
+    #[arg(long)]
+    pub(crate) plain_http: bool,
+    /// Accept any certificate. Whoever sits between can then read the password.
+    #[arg(long)]
+    pub(crate) insecure_skip_tls_verify: bool,
+    /// Certificate authorities to trust beside the system's, in PEM.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Client certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// Key of the client certificate, in PEM.
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// How many requests may be under way at once.
+    #[arg(long, value_name = "N", default_value = "8")]
+    pub(crate) concurrency: NonZeroUsize,
+    /// How long one request may take, its retries included, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=86400))]
+    pub(crate) timeout: u64,
+}
+
+/// What is printed.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(crate) struct OutputArgs {
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) output: Format,
+    /// Say on stderr what is done; twice: every request.
+    #[arg(long, short, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub(crate) verbose: u8,
+    /// Print errors only.
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Text,
+    /// For programs; the README documents it.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PrecisionArg {
+    /// 1.2.3 is also 1.2 and 1.
+    Major,
+    /// 1.2.3 is also 1.2.
+    Minor,
+    /// 1.2.3 is not shortened.
+    Patch,
+}
+
+impl ReleaseArgs {
+    /// What is released, with the guard on and nothing forced.
+    pub(crate) fn release(&self) -> Result<Release, Failure> {
+        let grammar = VersionGrammar::default();
+        let semver = self.semver.as_deref().unwrap_or_default();
+        let usage = |option: &str, error: plimsoll_registry::VersionError| {
+            Failure::usage(format!("{option}: {error}"))
+        };
+        let version = grammar.parse(semver).map_err(|error| usage("--semver", error))?;
+        let mut versions: Vec<VersionTag> = Vec::new();
+        for variant in &self.variants {
+            let varied = version.with_variant(variant, &grammar);
+            let varied = varied.map_err(|error| usage("--tag", error))?;
+            if !versions.contains(&varied) {
+                versions.push(varied);
+            }
+        }
+        if versions.is_empty() {
+            versions.push(version);
+        }
+        let precision = match self.precision {
+            PrecisionArg::Major => Precision::Major,
+            PrecisionArg::Minor => Precision::Minor,
+            PrecisionArg::Patch => Precision::Patch,
+        };
+        let policy =
+            AliasPolicy { precision, zero_major: self.zero_major, latest: !self.no_latest };
+        let guard = plimsoll_registry::Guard::Full;
+        Ok(Release { versions, policy, grammar, guard, force: false })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn tag_is_the_default_command() {
+        let short = Cli::try_parse_from(["ocitag", "--semver", "1.2.3", "a"]).expect("parsed");
+        assert!(short.command.is_none());
+        let long = Cli::try_parse_from(["ocitag", "tag", "--semver", "1.2.3", "a"]);
+        let long = long.expect("parsed");
+        let Some(Command::Tag(long)) = long.command else { panic!("{long:?}") };
+        assert_eq!(long.images, short.tag.images);
+    }
+
+    #[test]
+    fn without_a_version_or_an_image_it_is_a_usage_error() {
+        for args in [&["ocitag"][..], &["ocitag", "a"], &["ocitag", "tag", "--semver", "1.2.3"]] {
+            assert_eq!(Cli::try_parse_from(args).expect_err("incomplete").exit_code(), 2);
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Destinations: from a reference to the store that holds it.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_registry::{
+    Access, CertificateError, Certificates, Credentials, Environment, Host, Layout, Location,
+    Reference, Registry, RegistryOptions, Repository, Secret, Store,
+};
+
+use crate::args::RegistryArgs;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+
+/// Opens stores; the connections and tokens of one registry are shared by its repositories.
+pub(crate) struct Destinations<'a> {
+    args: &'a RegistryArgs,
+    environment: Environment,
+    credentials: Arc<Credentials>,
+    registries: BTreeMap<Host, Registry>,
+}
+
+impl<'a> Destinations<'a> {
+    /// Reads the password, when there is one to read.
+    pub(crate) fn new(args: &'a RegistryArgs, references: &[Reference]) -> Result<Self, Failure> {
+        let environment = Environment::of_process();
+        let configured = || Credentials::from_environment(&environment);
+        let credentials = match &args.username {
+            Some(username) => {
+                only_one_host(references)?;
+                Credentials::fixed(username, password(args, &environment)?)
+            }
+            None if args.password_stdin => {
+                return Err(Failure::usage("--password-stdin needs --username"));
+            }
+            None => configured(),
+        };
+        let credentials = Arc::new(credentials);
+        Ok(Self { args, environment, credentials, registries: BTreeMap::new() })
+    }
+
+    /// The store that `reference` is in.
+    pub(crate) fn open(&mut self, reference: &Reference) -> Result<Box<dyn Store>, Failure> {
+        match reference.location() {
+            Location::Registry(repository) => {
+                let registry = self.registry(repository)?;
+                Ok(Box::new(registry.repository(repository.path(), Access::PullPush)))
+            }
+            Location::Layout(path) => Ok(Box::new(Layout::open(path)?)),
+            other => Err(Failure::usage(format!("{other}: archives cannot be tagged yet"))
+                .with_remedy("unpack it into an OCI layout and name that: oci:DIR")),
+        }
+    }
+
+    fn registry(&mut self, repository: &Repository) -> Result<Registry, Failure> {
+        let host = repository.host();
+        if let Some(registry) = self.registries.get(host) {
+            return Ok(registry.clone());
+        }
+        let options = RegistryOptions {
+            plain_http: self.args.plain_http,
+            insecure_skip_tls_verify: self.args.insecure_skip_tls_verify,
+            certificates: self.certificates(host)?,
+            timeout: Duration::from_secs(self.args.timeout),
+            user_agent: concat!("ocitag/", env!("CARGO_PKG_VERSION")).to_owned(),
+            credentials: Arc::clone(&self.credentials),
+            ..RegistryOptions::default()
+        };
+        let registry = Registry::new(host.clone(), &options)?;
+        self.registries.insert(host.clone(), registry.clone());
+        Ok(registry)
+    }
+
+    /// What Docker's and Podman's `certs.d` have for the host, and what the options add.
+    fn certificates(&self, host: &Host) -> Result<Certificates, Failure> {
+        let failure = |error: CertificateError| {
+            let remedy = error.remedy();
+            Failure::of(&error, ExitCode::Local).with_remedy(remedy)
+        };
+        let directories = Certificates::directories(&self.environment);
+        let mut certificates = Certificates::of_host(host, &directories).map_err(failure)?;
+        if let Some(file) = &self.args.ca_file {
+            certificates = certificates.with_authority_file(file).map_err(failure)?;
+        }
+        if let (Some(cert), Some(key)) = (&self.args.cert_file, &self.args.key_file) {
+            certificates = certificates.with_identity_files(cert, key).map_err(failure)?;
+        }
+        Ok(certificates)
+    }
+}
+
+/// A password given for one registry is not shown to another.
+fn only_one_host(references: &[Reference]) -> Result<(), Failure> {
+    let mut hosts = references.iter().filter_map(|reference| match reference.location() {
+        Location::Registry(repository) => Some(repository.host()),
+        _ => None,
+    });
+    let Some(first) = hosts.next() else {
+        return Err(Failure::usage("--username is for registries, and no image is in one"));
+    };
+    match hosts.find(|host| *host != first) {
+        None => Ok(()),
+        Some(other) => Err(Failure::usage(format!(
+            "--username is for one registry, and the images are in {first} and {other}"
+        ))
+        .with_remedy("run once for each registry, or log in with docker login")),
+    }
+}
+
+fn password(args: &RegistryArgs, environment: &Environment) -> Result<Secret, Failure> {
+    let text = if args.password_stdin {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|error| {
+            Failure::local(format!("failed to read the password from standard input: {error}"))
+        })?;
+        text.trim_end_matches(['\r', '\n']).to_owned()
+    } else {
+        let variable = environment.variable("OCITAG_PASSWORD").unwrap_or_default();
+        variable.to_string_lossy().into_owned()
+    };
+    if text.is_empty() {
+        return Err(Failure::usage("--username needs a password").with_remedy(
+            "give it on standard input with --password-stdin, or in OCITAG_PASSWORD",
+        ));
+    }
+    Ok(Secret::new(text))
+}

@@ -1,0 +1,127 @@
+//! Every command in the README and the docs runs, and prints what it says it prints.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use plimsoll_registry::Layout;
+use plimsoll_registry::fake::{FakeOptions, FakeRegistry};
+
+use crate::ocitag::PROGRAM;
+use crate::{Error, TestResult};
+
+/// A piece of a document: a line of text, or a command of a `console` block with its output.
+enum Piece {
+    Text(String),
+    Command { command: String, output: String },
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn pieces(markdown: &str) -> Vec<Piece> {
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut in_console = false;
+    for line in markdown.lines() {
+        let command = line.strip_prefix("$ ").filter(|_| in_console);
+        match (command, pieces.last_mut()) {
+            (Some(command), _) => {
+                let command = command.to_owned();
+                pieces.push(Piece::Command { command, output: String::new() });
+            }
+            (None, Some(Piece::Command { output, .. })) if in_console && line != "```" => {
+                output.push_str(line);
+                output.push('\n');
+            }
+            _ => pieces.push(Piece::Text(format!("{line}\n"))),
+        }
+        in_console = if in_console { line != "```" } else { line == "```console" };
+    }
+    pieces
+}
+
+/// The example image in a registry, as the README has it.
+fn registry() -> FakeRegistry {
+    // The children of the indexes are left out: nobody pulls from here.
+    let options = FakeOptions { missing_references: true, ..FakeOptions::default() };
+    let fake = FakeRegistry::start(options);
+    let layout = Layout::open(root().join("examples/cake-service/layout")).expect("the example");
+    let tags = |tag: &str| {
+        let selector = plimsoll_registry::Selector::Tag(tag.parse().expect("a tag"));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let manifest = runtime.block_on(plimsoll_registry::Store::get(&layout, &selector));
+        manifest.expect("readable").expect("it has it")
+    };
+    for tag in ["1.2.3", "1.2.4", "1.3.0"] {
+        let manifest = tags(tag);
+        let media_type = manifest.media_type().as_str();
+        fake.put_manifest("acme/cake", tag, media_type, manifest.bytes().clone());
+    }
+    let [old, new] = ["1.2.3", "1.3.0"].map(|tag| fake.tags("acme/cake")[tag].clone());
+    fake.tag("acme/cake", "1.2", &old);
+    for alias in ["1.3", "1", "latest"] {
+        fake.tag("acme/cake", alias, &new);
+    }
+    fake
+}
+
+/// Runs the commands of one document, in order, in one directory, against one registry; the
+/// document as it should be.
+fn retold(markdown: &str) -> Result<String, Error> {
+    let fake = registry();
+    let home = tempfile::tempdir()?;
+    // `ocitag` is the program under test, and so is what cargo would build and run.
+    std::os::unix::fs::symlink(PROGRAM, home.path().join("ocitag"))?;
+    let path = std::env::join_paths(
+        [home.path().to_owned()].into_iter().chain(std::env::split_paths(&std::env::var("PATH")?)),
+    )?;
+    let mut retold = String::new();
+    for piece in pieces(markdown) {
+        let (command, output) = match piece {
+            Piece::Text(line) => {
+                retold += &line;
+                continue;
+            }
+            Piece::Command { command, output } => (command, output),
+        };
+        retold += &format!("$ {command}\n");
+        // This very test is what that command runs.
+        if command == "cargo test --workspace" {
+            retold += &output;
+            continue;
+        }
+        let host = fake.host();
+        let runnable =
+            command.replace("localhost:5000", &host).replace("cargo run -q --", "ocitag");
+        let result = Command::new("sh")
+            .args(["-c", &format!("{runnable} 2>&1")])
+            .current_dir(root())
+            .env("PATH", &path)
+            .env("HOME", home.path())
+            .env("TMPDIR", home.path())
+            .output()?;
+        let printed = String::from_utf8(result.stdout)?;
+        retold += &printed
+            .replace(&host, "localhost:5000")
+            .replace(&home.path().display().to_string(), "/tmp");
+    }
+    Ok(retold)
+}
+
+/// `PLIMSOLL_BLESS=1` writes what the commands print into the document.
+#[test]
+fn the_readme_tells_the_truth() -> TestResult {
+    let document = root().join("README.md");
+    let markdown = std::fs::read_to_string(&document)?;
+    assert!(markdown.contains("\n$ "), "there are commands in it");
+    let truth = retold(&markdown)?;
+    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+        std::fs::write(&document, &truth)?;
+        return Ok(());
+    }
+    for (line, (told, truth)) in markdown.lines().zip(truth.lines()).enumerate() {
+        assert_eq!(told, truth, "README.md:{}", line + 1);
+    }
+    assert_eq!(markdown.lines().count(), truth.lines().count(), "README.md");
+    Ok(())
+}
