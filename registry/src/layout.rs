@@ -1,10 +1,12 @@
 //! OCI image layouts: a repository in a directory.
 
 mod blob;
+mod blobs;
+pub(crate) mod create;
 mod error;
-mod file;
-mod index;
-mod json;
+pub(crate) mod file;
+pub(crate) mod index;
+pub(crate) mod json;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
+use crate::blocking::blocking;
 use crate::digest::Digest;
 use crate::layout::index::{Index, IndexError};
 use crate::manifest::{Descriptor, Manifest};
@@ -42,7 +45,7 @@ pub struct Layout {
 }
 
 /// The version of the layout that this reads and writes.
-const VERSION: &str = "1.0.0";
+pub(crate) const VERSION: &str = "1.0.0";
 
 /// How long another process may hold the lock; writing an index takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -197,7 +200,7 @@ impl Layout {
         let old = index.tagged(tag).map_err(|error| error::ambiguous(&path, error))?;
         let same = old.is_some_and(|old| old.digest == new.digest);
         // The blob first: an index never names what is not there yet.
-        self.write_blob(manifest)?;
+        self.write_manifest(manifest)?;
         if same {
             return Ok(());
         }
@@ -205,7 +208,7 @@ impl Layout {
         self.replace_index(&index)
     }
 
-    fn write_blob(&self, manifest: &Manifest) -> Result<(), StoreError> {
+    fn write_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
         let path = self.blob_path(manifest.digest());
         if fs::metadata(&path).is_ok_and(|found| found.len() == manifest.descriptor().size) {
             return Ok(());
@@ -241,16 +244,8 @@ impl Layout {
         work: impl FnOnce(&Self) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let layout = self.clone();
-        match tokio::task::spawn_blocking(move || work(&layout)).await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(cancelled) => {
-                    let message = format!("use layout {}", self.root.display());
-                    Err(StoreError::new(Blame::Local, message).with_source(cancelled))
-                }
-            },
-        }
+        let attempt = format!("use layout {}", self.root.display());
+        blocking(attempt, move || work(&layout)).await
     }
 }
 

@@ -29,6 +29,10 @@ pub use version::{VersionError, VersionGrammar, VersionTag};
 #[cfg(feature = "client")]
 mod apply;
 #[cfg(feature = "client")]
+mod blob;
+#[cfg(feature = "client")]
+mod blocking;
+#[cfg(feature = "client")]
 mod certificates;
 #[cfg(feature = "client")]
 mod credential;
@@ -47,6 +51,8 @@ mod store;
 
 #[cfg(feature = "client")]
 pub use apply::{Applied, ApplyError};
+#[cfg(feature = "client")]
+pub use blob::{BlobReader, BlobSink, BlobSource};
 #[cfg(feature = "client")]
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
 #[cfg(feature = "client")]

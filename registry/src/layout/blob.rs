@@ -16,7 +16,7 @@ use crate::store::{Blame, StoreError};
 const LARGEST_MANIFEST: u64 = 32 << 20;
 
 /// The content at `path`; `None` when it is not there and nobody promised it.
-pub(super) fn read(
+pub(crate) fn read(
     path: &Path,
     promised: Option<&Descriptor>,
 ) -> Result<Option<Bytes>, StoreError> {
@@ -47,7 +47,7 @@ pub(super) fn read(
 }
 
 /// What a manifest is that does not say so itself: OCI made `mediaType` optional at first.
-pub(super) fn media_type(bytes: &[u8]) -> &'static str {
+pub(crate) fn media_type(bytes: &[u8]) -> &'static str {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Shape {

@@ -7,7 +7,7 @@ use crate::layout::index::{Ambiguous, IndexError};
 use crate::store::{Blame, StoreError};
 
 /// A file that cannot be read or written; `attempt` names it.
-pub(super) fn local(attempt: String, error: io::Error) -> StoreError {
+pub(crate) fn local(attempt: String, error: io::Error) -> StoreError {
     let kind = error.kind();
     let failure = StoreError::new(Blame::Local, attempt).with_source(error);
     match remedy(kind) {
@@ -38,7 +38,7 @@ fn remedy(kind: io::ErrorKind) -> Option<&'static str> {
 }
 
 /// A directory that is no layout.
-pub(super) fn no_layout(path: &Path, reason: &str) -> StoreError {
+pub(crate) fn no_layout(path: &Path, reason: &str) -> StoreError {
     let message = format!("open layout {}: {reason}", path.display());
     StoreError::new(Blame::Local, message).with_remedy(
         "name the directory that has the oci-layout file, \
@@ -47,14 +47,14 @@ pub(super) fn no_layout(path: &Path, reason: &str) -> StoreError {
 }
 
 /// An `index.json` that is not what the specification says.
-pub(super) fn index(path: &Path, error: IndexError) -> StoreError {
+pub(crate) fn index(path: &Path, error: IndexError) -> StoreError {
     StoreError::new(Blame::Local, format!("read {}", path.display()))
         .with_remedy("correct the file, or build or copy the layout again")
         .with_source(error)
 }
 
 /// A tag that means two things.
-pub(super) fn ambiguous(path: &Path, error: Ambiguous) -> StoreError {
+pub(crate) fn ambiguous(path: &Path, error: Ambiguous) -> StoreError {
     let remedy = format!("untag {}, then tag the digest that it shall mean", error.tag);
     StoreError::new(Blame::Conflict, format!("read {}", path.display()))
         .with_remedy(remedy)
@@ -62,7 +62,7 @@ pub(super) fn ambiguous(path: &Path, error: Ambiguous) -> StoreError {
 }
 
 /// A blob that is not what the index promises.
-pub(super) fn damaged(blob: &Path, reason: &str) -> StoreError {
+pub(crate) fn damaged(blob: &Path, reason: &str) -> StoreError {
     let message = format!("read {}: {reason}; the layout is damaged", blob.display());
     StoreError::new(Blame::Registry, message).with_remedy("build or copy the layout again")
 }

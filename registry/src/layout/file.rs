@@ -7,13 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tempfile::NamedTempFile;
+
 /// The start of the name of a file that is being written.
 const PREFIX: &str = ".plimsoll-";
 
 /// Takes the exclusive lock of the file at `path`, until the file returned is dropped.
 ///
 /// The lock is the operating system's: it goes with the process that holds it.
-pub(super) fn lock(path: &Path, patience: Duration) -> io::Result<File> {
+pub(crate) fn lock(path: &Path, patience: Duration) -> io::Result<File> {
     // Over NFS an exclusive lock takes a writable file; elsewhere a readable one will do.
     let writable = OpenOptions::new().read(true).write(true).open(path);
     let file = writable.or_else(|_| File::open(path))?;
@@ -33,12 +35,18 @@ pub(super) fn lock(path: &Path, patience: Duration) -> io::Result<File> {
 /// Puts `bytes` at `path` in one step, with the mode and owner of what was there.
 ///
 /// A symbolic link is followed: what it points at is replaced.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = match path.canonicalize() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         path => path?,
     };
-    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = temporary(parent(&path))?;
+    file.write_all(bytes)?;
+    persist(file, &path)
+}
+
+/// A new file in `directory` that goes when it is dropped and not persisted.
+pub(crate) fn temporary(directory: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]
@@ -47,19 +55,39 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         // What any new file gets, less the umask; the default is for secrets.
         builder.permissions(fs::Permissions::from_mode(0o666))
     };
-    let mut file = builder.tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    if let Ok(old) = fs::metadata(&path) {
+    builder.tempfile_in(directory)
+}
+
+/// Puts `file` at `path` in one step, with the mode and owner of what was there.
+pub(crate) fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    if let Ok(old) = fs::metadata(path) {
         keep_owner(file.as_file(), &old);
         file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
-    file.persist(&path).map_err(|error| error.error)?;
-    sync_directory(directory)
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(parent(path))
+}
+
+/// Puts `file` at `path` in one step, unless something is there: then it is dropped.
+pub(crate) fn persist_new(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    file.as_file().sync_all()?;
+    match file.persist_noclobber(path) {
+        Ok(_) => sync_directory(parent(path)),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// The directory that `path` lies in.
+pub(crate) fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Makes `directory` and what is above it, so that they survive a crash.
-pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }

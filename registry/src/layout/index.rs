@@ -18,7 +18,7 @@ const IMAGE_NAME: &str = "io.containerd.image.name";
 
 /// An `index.json` as written, and what its entries say.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(crate) struct Index {
     text: String,
     manifests: Parts,
     entries: Vec<Entry>,
@@ -35,7 +35,7 @@ struct Entry {
 
 /// An `index.json` that does not say what the layout holds.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum IndexError {
+pub(crate) enum IndexError {
     #[error(transparent)]
     Syntax(#[from] serde_json::Error),
     #[error("{problem} at line {line} column {column}")]
@@ -45,13 +45,13 @@ pub(super) enum IndexError {
 /// One tag on several digests: nothing says which of them it means.
 #[derive(Debug, thiserror::Error)]
 #[error("tag {tag} is on {} and on {}", .digests[0], .digests[1])]
-pub(super) struct Ambiguous {
-    pub(super) tag: Tag,
+pub(crate) struct Ambiguous {
+    pub(crate) tag: Tag,
     digests: [Digest; 2],
 }
 
 impl Index {
-    pub(super) fn parse(text: String) -> Result<Self, IndexError> {
+    pub(crate) fn parse(text: String) -> Result<Self, IndexError> {
         let root = json::root(&text)?;
         let shape = |problem: &str, at: usize| shape(&text, problem, at);
         let object = object(&text, root.clone(), "index.json")?;
@@ -66,12 +66,12 @@ impl Index {
         Ok(Self { text, manifests, entries })
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
     /// Every name that is a legal tag; other names are other tools' business.
-    pub(super) fn tags(&self) -> Result<BTreeSet<Tag>, Ambiguous> {
+    pub(crate) fn tags(&self) -> Result<BTreeSet<Tag>, Ambiguous> {
         let names = self.entries.iter().filter_map(|entry| entry.name.as_deref());
         let tags: BTreeSet<Tag> = names.filter_map(|name| name.parse().ok()).collect();
         for tag in &tags {
@@ -81,7 +81,7 @@ impl Index {
     }
 
     /// What `tag` points at.
-    pub(super) fn tagged(&self, tag: &Tag) -> Result<Option<&Descriptor>, Ambiguous> {
+    pub(crate) fn tagged(&self, tag: &Tag) -> Result<Option<&Descriptor>, Ambiguous> {
         let mut holders = self.entries.iter().filter(|entry| entry.holds(tag));
         let Some(first) = holders.next().map(|entry| &entry.descriptor) else { return Ok(None) };
         match holders.find(|entry| entry.descriptor.digest != first.digest) {
@@ -94,13 +94,13 @@ impl Index {
     }
 
     /// The first entry with that digest.
-    pub(super) fn entry(&self, digest: &Digest) -> Option<&Descriptor> {
+    pub(crate) fn entry(&self, digest: &Digest) -> Option<&Descriptor> {
         let descriptors = self.entries.iter().map(|entry| &entry.descriptor);
         descriptors.into_iter().find(|descriptor| descriptor.digest == *digest)
     }
 
     /// With `tag` on `new` and on nothing else; everything else as written.
-    pub(super) fn with_tag(self, tag: &Tag, new: &Descriptor) -> Result<Self, IndexError> {
+    pub(crate) fn with_tag(self, tag: &Tag, new: &Descriptor) -> Result<Self, IndexError> {
         let index = self.without_tag(tag)?;
         let same = |entry: &&Entry| entry.descriptor.digest == new.digest;
         let text = &index.text;
@@ -119,7 +119,7 @@ impl Index {
 
     /// With `tag` on nothing. An entry goes only when another has its digest, so that nothing
     /// the layout holds becomes unreachable; else it stays, without the name.
-    pub(super) fn without_tag(mut self, tag: &Tag) -> Result<Self, IndexError> {
+    pub(crate) fn without_tag(mut self, tag: &Tag) -> Result<Self, IndexError> {
         while let Some(at) = self.entries.iter().position(|entry| entry.holds(tag)) {
             let entry = &self.entries[at];
             let same = |other: &&Entry| other.descriptor.digest == entry.descriptor.digest;

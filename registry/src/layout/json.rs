@@ -11,36 +11,36 @@ use serde_json::value::RawValue;
 
 /// An object or array and the places of its members or elements; `null` is an empty one.
 #[derive(Debug)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     brackets: (char, char),
     span: Range<usize>,
-    pub(super) parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
 }
 
 /// A member of an object, or an element of an array.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// The unescaped name of a member; empty for an element.
-    pub(super) key: String,
+    pub(crate) key: String,
     /// Where the name lies, quotes included; nowhere for an element.
     name: Range<usize>,
-    pub(super) value: Range<usize>,
+    pub(crate) value: Range<usize>,
 }
 
 /// Where the one value of `text` lies.
-pub(super) fn root(text: &str) -> Result<Range<usize>, serde_json::Error> {
+pub(crate) fn root(text: &str) -> Result<Range<usize>, serde_json::Error> {
     let value: &RawValue = serde_json::from_str(text)?;
     Ok(span(text, value))
 }
 
 /// The value of `key` in `object`.
-pub(super) fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
+pub(crate) fn get<'a>(object: &'a str, key: &str) -> Option<&'a str> {
     let parts = Parts::object(object, 0..object.len())?;
     parts.get(key).map(|part| &object[part.value.clone()])
 }
 
 /// `object` with `value` for `key`: replaced where it is, else as its last member.
-pub(super) fn set(object: &str, key: &str, value: &str) -> String {
+pub(crate) fn set(object: &str, key: &str, value: &str) -> String {
     let Some(parts) = Parts::object(object, 0..object.len()) else { return object.to_owned() };
     if let Some(part) = parts.get(key) {
         return replace(object, &part.value, value);
@@ -50,7 +50,7 @@ pub(super) fn set(object: &str, key: &str, value: &str) -> String {
 }
 
 /// `object` without `key`.
-pub(super) fn remove(object: &str, key: &str) -> String {
+pub(crate) fn remove(object: &str, key: &str) -> String {
     let parts = Parts::object(object, 0..object.len());
     let at = parts.as_ref().and_then(|parts| parts.parts.iter().position(|part| part.key == key));
     match (parts, at) {
@@ -60,18 +60,18 @@ pub(super) fn remove(object: &str, key: &str) -> String {
 }
 
 /// `text` as a JSON string.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
 /// `text` with `new` in place of `range`.
-pub(super) fn replace(text: &str, range: &Range<usize>, new: &str) -> String {
+pub(crate) fn replace(text: &str, range: &Range<usize>, new: &str) -> String {
     format!("{}{new}{}", &text[..range.start], &text[range.end..])
 }
 
 impl Parts {
     /// The members of the object at `at`; `None` when something else is there.
-    pub(super) fn object(text: &str, at: Range<usize>) -> Option<Self> {
+    pub(crate) fn object(text: &str, at: Range<usize>) -> Option<Self> {
         let members: Option<Members<'_>> = serde_json::from_str(&text[at.clone()]).ok()?;
         let members = members.map(|members| members.0).unwrap_or_default();
         let part = |(name, value): (&RawValue, &RawValue)| {
@@ -84,7 +84,7 @@ impl Parts {
     }
 
     /// The elements of the array at `at`; `None` when something else is there.
-    pub(super) fn array(text: &str, at: Range<usize>) -> Option<Self> {
+    pub(crate) fn array(text: &str, at: Range<usize>) -> Option<Self> {
         let elements: Option<Vec<&RawValue>> = serde_json::from_str(&text[at.clone()]).ok()?;
         let part = |value: &RawValue| {
             let value = span(text, value);
@@ -95,18 +95,18 @@ impl Parts {
     }
 
     /// The member of that name.
-    pub(super) fn get(&self, key: &str) -> Option<&Part> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Part> {
         self.parts.iter().find(|part| part.key == key)
     }
 
     /// A name that two members have: readers differ in which of the two they believe.
-    pub(super) fn twice(&self) -> Option<&Part> {
+    pub(crate) fn twice(&self) -> Option<&Part> {
         let mut seen = HashSet::new();
         self.parts.iter().find(|part| !part.key.is_empty() && !seen.insert(&part.key))
     }
 
     /// `text` with `part` added at the end, spaced as the last one is.
-    pub(super) fn with(&self, text: &str, part: &str) -> String {
+    pub(crate) fn with(&self, text: &str, part: &str) -> String {
         let Some(last) = self.parts.last() else {
             let (open, close) = self.brackets;
             return replace(text, &self.span, &format!("{open}{part}{close}"));
@@ -121,7 +121,7 @@ impl Parts {
     }
 
     /// `text` without the part at `at`, and without the comma and spaces that went with it.
-    pub(super) fn without(&self, text: &str, at: usize) -> String {
+    pub(crate) fn without(&self, text: &str, at: usize) -> String {
         let span = |at: usize| self.parts[at].span();
         let gone = match self.parts.len() {
             1 => self.span.start + 1..self.span.end - 1,
