@@ -225,11 +225,7 @@ impl Layout {
         let before = index.text().to_owned();
         let index =
             index.without_tag(tag).map_err(|error| error::index(&self.index_path(), error))?;
-        if index.text() != before {
-            return self.replace_index(&index);
-        }
-        let message = format!("untag {tag}: {} has no such tag", self.root.display());
-        Err(StoreError::new(Blame::NotFound, message))
+        if index.text() == before { Ok(()) } else { self.replace_index(&index) }
     }
 
     fn replace_index(&self, index: &Index) -> Result<(), StoreError> {

@@ -91,7 +91,8 @@ impl Target<'_> {
             Listing::NotRead => true,
         };
         let (found, seen) =
-            future::try_join(self.source(source, read_whole), self.see(wanted)).await?;
+            future::try_join(self.source(source, read_whole, &listing), self.see(wanted, &listing))
+                .await?;
         let Some(found) = found else {
             return Err(ObserveError::NoSource {
                 repository: self.repository.to_owned(),
@@ -121,24 +122,46 @@ impl Target<'_> {
         &self,
         source: &Selector,
         read_whole: bool,
+        listing: &Listing,
     ) -> Result<Option<Descriptor>, ObserveError> {
         if read_whole {
             // The store remembers what it read, so the bytes are at hand when they are written.
-            let manifest = self.store.get(source).await?;
-            return Ok(manifest.map(|manifest| manifest.descriptor().clone()));
+            return self.read(source).await;
         }
-        Ok(self.store.head(source).await?)
+        self.look(source, listing).await
     }
 
     async fn see(
         &self,
         tags: BTreeSet<Tag>,
+        listing: &Listing,
     ) -> Result<BTreeMap<Tag, Option<Descriptor>>, ObserveError> {
         let looks = tags.into_iter().map(|tag| async {
-            let found = self.store.head(&Selector::Tag(tag.clone())).await;
-            Ok((tag, found?))
+            let found = self.look(&Selector::Tag(tag.clone()), listing).await?;
+            Ok((tag, found))
         });
         stream::iter(looks).buffer_unordered(self.concurrency.max(1)).try_collect().await
+    }
+
+    /// HEAD; and where that denies what the tag list has, GET: some registries answer the one
+    /// with 404 and the other with the manifest.
+    async fn look(
+        &self,
+        selector: &Selector,
+        listing: &Listing,
+    ) -> Result<Option<Descriptor>, ObserveError> {
+        let found = self.store.head(selector).await?;
+        match (&found, selector, listing) {
+            (None, Selector::Tag(tag), Listing::Complete(tags)) if tags.contains(tag) => {
+                self.read(selector).await
+            }
+            _ => Ok(found),
+        }
+    }
+
+    async fn read(&self, selector: &Selector) -> Result<Option<Descriptor>, ObserveError> {
+        let manifest = self.store.get(selector).await?;
+        Ok(manifest.map(|manifest| manifest.descriptor().clone()))
     }
 }
 

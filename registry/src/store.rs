@@ -41,7 +41,7 @@ pub trait Store: Send + Sync {
     /// When the store refuses or fails, or stores it under another digest than its own.
     async fn put(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError>;
 
-    /// Removes `tag` and never the manifest it points at.
+    /// Removes `tag` and never the manifest it points at; nothing happens when it is not there.
     ///
     /// # Errors
     /// [`Blame::Unsupported`] when the store cannot remove a tag alone; else as [`Store::put`].

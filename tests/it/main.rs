@@ -5,6 +5,7 @@ mod budget;
 mod distribution;
 mod harness;
 mod images;
+mod layout;
 mod ocitag;
 mod readme;
 mod release;

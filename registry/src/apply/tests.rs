@@ -28,6 +28,8 @@ struct State {
     /// When this is logged, this tag appears with this image: somebody else's release.
     meanwhile: Option<(String, &'static str, &'static str)>,
     cannot_untag: bool,
+    /// Answer HEAD as if nothing existed.
+    blind_head: bool,
 }
 
 fn manifest(name: &str) -> Manifest {
@@ -103,6 +105,9 @@ impl Store for Memory {
 
     async fn head(&self, selector: &Selector) -> Result<Option<Descriptor>, StoreError> {
         let state = self.request(&format!("head {selector}"))?;
+        if state.blind_head {
+            return Ok(None);
+        }
         Ok(state.find(selector).map(|manifest| manifest.descriptor().clone()))
     }
 
@@ -204,6 +209,14 @@ fn nothing_to_do_reads_no_manifest_and_writes_nothing() {
     let applied = run(&store, &release("1.2.3"), "1.2.3");
     assert!(applied.error.is_none() && applied.report.is_unchanged());
     assert_eq!(store.state().log, ["list", "head 1.2.3", "head 1", "head 1.2", "head latest"]);
+}
+
+#[test]
+fn edge_4_get_decides_where_head_denies_what_is_listed() {
+    let store = Memory::new("1.2.3=a 1.2=a 1=a latest=a");
+    store.state().blind_head = true;
+    let applied = run(&store, &release("1.2.3"), "1.2.3");
+    assert!(applied.error.is_none() && applied.report.is_unchanged());
 }
 
 #[test]
