@@ -44,6 +44,15 @@ pub(crate) enum Command {
     /// One reference a line: the exact version, then its aliases from narrow to broad.
     #[command(after_help = exit_code::HELP)]
     Aliases(AliasesArgs),
+    /// Plan a release and write nothing to the registry; `ocitag apply` does the rest.
+    #[command(after_help = exit_code::HELP)]
+    Plan(Box<PlanArgs>),
+    /// Do what a plan says, unless anything it depends on has changed since.
+    #[command(after_help = exit_code::HELP)]
+    Apply(Box<ApplyArgs>),
+    /// Remove tags, and never the images they point at.
+    #[command(after_help = exit_code::HELP)]
+    Untag(Box<UntagArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -64,6 +73,37 @@ pub(crate) struct TagArgs {
     /// Print what would be done, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Write the plan to this file, for `ocitag apply`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plan_out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) tag: TagArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// What `ocitag plan --plan-out FILE` wrote.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UntagArgs {
+    /// The tags to remove.
+    #[arg(value_name = "IMAGE:TAG", required = true)]
+    pub(crate) images: Vec<String>,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]

@@ -2,13 +2,17 @@
 //! made.
 
 mod aliases;
+mod apply;
 mod args;
+mod batch;
 mod destination;
 mod exit_code;
 mod failure;
 mod output;
+mod plan_file;
 mod tag;
 mod text;
+mod untag;
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
@@ -18,7 +22,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::args::{AliasesArgs, Cli, Command, Format, OutputArgs, TagArgs};
+use crate::args::{AliasesArgs, Cli, Command, Format, OutputArgs};
 pub use crate::exit_code::ExitCode;
 pub use crate::failure::Failure;
 pub use crate::output::Output;
@@ -29,19 +33,28 @@ pub use crate::text::{plan as plan_text, report as report_text};
 pub fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     let output = match &cli.command {
-        None => tag(&cli.tag),
-        Some(Command::Tag(args)) => tag(args),
+        None => run(&cli.tag.output, tag::run(&cli.tag)),
+        Some(Command::Tag(args)) => run(&args.output, tag::run(args)),
+        Some(Command::Plan(args)) => {
+            run(&args.tag.output, tag::plan(&args.tag, args.plan_out.as_deref()))
+        }
+        Some(Command::Apply(args)) => run(&args.output, apply::run(args)),
+        Some(Command::Untag(args)) => run(&args.output, untag::run(args)),
         Some(Command::Aliases(args)) => aliases(args),
     };
     output.unwrap_or_else(Output::from).print().into()
 }
 
-fn tag(args: &TagArgs) -> Result<Output, Failure> {
-    log_to_stderr(&args.output);
+/// Runs a command that talks to registries.
+fn run(
+    options: &OutputArgs,
+    command: impl Future<Output = Result<Output, Failure>>,
+) -> Result<Output, Failure> {
+    log_to_stderr(options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::local(format!("failed to start the runtime: {error}")))?;
-    runtime.block_on(tag::run(args))
+    runtime.block_on(command)
 }
 
 fn aliases(args: &AliasesArgs) -> Result<Output, Failure> {

@@ -1,79 +1,76 @@
-//! `ocitag tag`: observe and plan every image, then apply the plans one after the other.
+//! `ocitag tag` and `ocitag plan`: the images of the command line, planned and then applied, or
+//! planned and written down.
 
-use futures_util::future;
-use plimsoll_registry::{
-    Guard, Observation, ObserveError, Outcome, Plan, Reference, Release, Report, SCHEMA, Selector,
-    Store, Target, plan,
-};
-use serde::Serialize;
+use std::path::Path;
 
-use crate::args::{Format, OutputArgs, TagArgs};
-use crate::destination::Destinations;
+use plimsoll_registry::{Guard, Reference, Release, Selector};
+
+use crate::args::TagArgs;
+use crate::batch::{Batch, Planned};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::Output;
-use crate::text;
-
-/// One image to tag.
-struct Image {
-    /// As plans and reports name it.
-    name: String,
-    source: Selector,
-    store: Box<dyn Store>,
-}
-
-/// What `--output json` prints.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Json<'j> {
-    schema: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plans: Option<&'j [Plan]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reports: Option<&'j [Report]>,
-    errors: &'j [Failure],
-}
+use crate::output::{Output, Results};
+use crate::plan_file::{PlanFile, PlannedImage};
 
 pub(crate) async fn run(args: &TagArgs) -> Result<Output, Failure> {
+    let (batch, _, planned) = match planned(args).await? {
+        Ok(planned) => planned,
+        Err(output) => return Ok(output),
+    };
+    if args.dry_run {
+        return Ok(Results::plans(planned).printed(&args.output));
+    }
+    let (reports, errors) = batch.apply(planned).await;
+    Ok(Results { reports: Some(reports), errors, ..Results::default() }.printed(&args.output))
+}
+
+/// `ocitag plan`: as a dry run, and the plan in a file if one is named.
+pub(crate) async fn plan(args: &TagArgs, file: Option<&Path>) -> Result<Output, Failure> {
+    let (_, images, planned) = match planned(args).await? {
+        Ok(planned) => planned,
+        Err(output) => return Ok(output),
+    };
+    if let Some(file) = file {
+        let images = images.into_iter().zip(&planned).map(|((reference, _, release), planned)| {
+            let image = reference.location().to_string();
+            PlannedImage { image, release, plan: planned.plan.clone() }
+        });
+        PlanFile::new(images.collect()).write(file)?;
+    }
+    Ok(Results::plans(planned).printed(&args.output))
+}
+
+type Images = Vec<(Reference, Selector, Release)>;
+
+/// Every image planned, and none with a conflict; or what there is to print instead.
+async fn planned(args: &TagArgs) -> Result<Result<(Batch, Images, Vec<Planned>), Output>, Failure> {
+    let images = images(args)?;
+    let batch = Batch::open(&args.registry, images.clone())?;
+    let planned = match batch.plan().await {
+        Ok(planned) => planned,
+        Err(errors) => {
+            return Ok(Err(Results { errors, ..Results::default() }.printed(&args.output)));
+        }
+    };
+    let errors: Vec<_> = planned.iter().flat_map(Planned::conflicts).collect();
+    if errors.is_empty() {
+        return Ok(Ok((batch, images, planned)));
+    }
+    let results = Results { errors, ..Results::plans(planned) };
+    Ok(Err(results.printed(&args.output)))
+}
+
+fn images(args: &TagArgs) -> Result<Images, Failure> {
     let mut release = args.release.release()?;
     release.force = args.force;
     release.guard = if args.no_guard { Guard::Off } else { Guard::Full };
-    let images = open(args, &release)?;
-    let concurrency = args.registry.concurrency.get();
-    let targets: Vec<Target<'_>> = images
-        .iter()
-        .map(|image| Target { store: &*image.store, repository: &image.name, concurrency })
-        .collect();
-    let looks = targets.iter().zip(&images);
-    let looks = looks.map(|(target, image)| target.observe(&release, &image.source));
-    let observations = match gather(future::join_all(looks).await) {
-        Ok(observations) => observations,
-        Err(errors) => return Ok(printed(&args.output, None, None, &errors)),
-    };
-    let plans: Vec<Plan> =
-        observations.iter().map(|observation| plan(&release, observation)).collect();
-    let conflicts = conflicts(&plans);
-    if args.dry_run || !conflicts.is_empty() {
-        return Ok(printed(&args.output, Some(&plans), None, &conflicts));
-    }
-    let (reports, errors) = apply(&release, &targets, observations, &plans).await;
-    Ok(printed(&args.output, None, Some(&reports), &errors))
-}
-
-/// Parses every image before any is opened, and opens every one before any is asked.
-fn open(args: &TagArgs, release: &Release) -> Result<Vec<Image>, Failure> {
-    let references = parse(&args.images)?;
-    let mut destinations = Destinations::new(&args.registry, &references)?;
-    let mut images = Vec::with_capacity(references.len());
-    for reference in references {
-        let exact = || Selector::Tag(release.versions[0].tag().clone());
-        images.push(Image {
-            name: reference.location().to_string(),
-            source: reference.selector().unwrap_or_else(exact),
-            store: destinations.open(&reference)?,
-        });
-    }
-    Ok(images)
+    let exact = || Selector::Tag(release.versions[0].tag().clone());
+    let references = parse(&args.images)?.into_iter();
+    let images = references.map(|reference| {
+        let source = reference.selector().unwrap_or_else(exact);
+        (reference, source, release.clone())
+    });
+    Ok(images.collect())
 }
 
 /// The references, each once, and no repository with two different sources.
@@ -95,90 +92,4 @@ pub(crate) fn parse(images: &[String]) -> Result<Vec<Reference>, Failure> {
         references.push(reference);
     }
     Ok(references)
-}
-
-/// All observations, or all that failed.
-fn gather(
-    results: Vec<Result<Observation, ObserveError>>,
-) -> Result<Vec<Observation>, Vec<Failure>> {
-    let mut observations = Vec::with_capacity(results.len());
-    let mut errors = Vec::new();
-    for result in results {
-        match result {
-            Ok(observation) => observations.push(observation),
-            Err(error) => errors.push(Failure::from(&error)),
-        }
-    }
-    if errors.is_empty() { Ok(observations) } else { Err(errors) }
-}
-
-fn conflicts(plans: &[Plan]) -> Vec<Failure> {
-    let of_plan = |plan: &Plan| {
-        let failure = |conflict: &plimsoll_registry::Conflict| {
-            let message = format!("cannot tag {}: {conflict}", plan.repository);
-            Failure {
-                message,
-                remedy: Some(conflict.remedy().to_owned()),
-                exit_code: ExitCode::Conflict,
-            }
-        };
-        plan.conflicts.iter().map(failure).collect::<Vec<_>>()
-    };
-    plans.iter().flat_map(of_plan).collect()
-}
-
-/// Applies one plan after the other and stops at the first that fails: every image has a report.
-async fn apply(
-    release: &Release,
-    targets: &[Target<'_>],
-    observations: Vec<Observation>,
-    plans: &[Plan],
-) -> (Vec<Report>, Vec<Failure>) {
-    let mut reports = Vec::with_capacity(plans.len());
-    let mut error = None;
-    for ((target, observation), plan) in targets.iter().zip(observations).zip(plans) {
-        if error.is_some() {
-            reports.push(Report::of(plan));
-            continue;
-        }
-        let applied = target.apply(release, observation, plan).await;
-        reports.push(applied.report);
-        error = applied.error;
-    }
-    let Some(error) = error else { return (reports, Vec::new()) };
-    let mut failure = Failure::from(&error);
-    if reports.iter().any(has_changes) {
-        failure.exit_code = ExitCode::Partial;
-    }
-    (reports, vec![failure])
-}
-
-/// Whether a tag is not what it was, or may not be.
-fn has_changes(report: &Report) -> bool {
-    report.tags.iter().any(|tag| match &tag.outcome {
-        Outcome::Created | Outcome::Moved | Outcome::Stranded { .. } => true,
-        Outcome::Failed { .. } => tag.now != tag.before,
-        _ => false,
-    })
-}
-
-fn printed(
-    options: &OutputArgs,
-    plans: Option<&[Plan]>,
-    reports: Option<&[Report]>,
-    errors: &[Failure],
-) -> Output {
-    let stdout = match options.output {
-        Format::Json => crate::output::json(&Json { schema: SCHEMA, plans, reports, errors }),
-        Format::Text if options.quiet => String::new(),
-        // What would have been done is beside the point of a conflict.
-        Format::Text if plans.is_some() && !errors.is_empty() => String::new(),
-        Format::Text => {
-            let plans = plans.unwrap_or_default().iter().map(text::plan);
-            plans.chain(reports.unwrap_or_default().iter().map(text::report)).collect()
-        }
-    };
-    let stderr = errors.iter().map(Failure::text).collect();
-    let code = errors.first().map_or(ExitCode::Success, |error| error.exit_code);
-    Output { stdout, stderr, code }
 }

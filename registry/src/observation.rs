@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use crate::alias::{AliasPolicy, Leader, versions};
 use crate::manifest::Descriptor;
 use crate::tag::Tag;
-use crate::version::{VersionGrammar, VersionTag};
+use crate::version::{VersionError, VersionGrammar, VersionTag};
 
 /// The version of the JSON that [`Observation`], [`crate::Plan`] and [`crate::Report`] are
 /// written as.
 pub const SCHEMA: u32 = 1;
 
 /// What a release asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", try_from = "Written", into = "Written")]
 pub struct Release {
     /// The exact tags: the version, once for each variant the image is released as.
     pub versions: Vec<VersionTag>,
@@ -63,6 +64,37 @@ pub enum Listing {
     Complete(BTreeSet<Tag>),
     /// Not read, because the guard is off.
     NotRead,
+}
+
+/// A [`Release`] as JSON has it: versions are tags until the grammar that comes with them has
+/// read them.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Written {
+    versions: Vec<Tag>,
+    policy: AliasPolicy,
+    prerelease_words: Vec<String>,
+    guard: Guard,
+    force: bool,
+}
+
+impl From<Release> for Written {
+    fn from(release: Release) -> Self {
+        let Release { versions, policy, grammar, guard, force } = release;
+        let versions = versions.iter().map(|version| version.tag().clone()).collect();
+        Self { versions, policy, prerelease_words: grammar.prerelease_words, guard, force }
+    }
+}
+
+impl TryFrom<Written> for Release {
+    type Error = VersionError;
+
+    fn try_from(written: Written) -> Result<Self, VersionError> {
+        let Written { versions, policy, prerelease_words, guard, force } = written;
+        let grammar = VersionGrammar { prerelease_words };
+        let versions = versions.iter().map(|tag| grammar.parse(tag.as_str()));
+        Ok(Self { versions: versions.collect::<Result<_, _>>()?, policy, grammar, guard, force })
+    }
 }
 
 impl Release {

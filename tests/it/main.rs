@@ -7,6 +7,7 @@ mod harness;
 mod images;
 mod layout;
 mod ocitag;
+mod plan_file;
 mod readme;
 mod release;
 mod tidy;
