@@ -76,6 +76,10 @@ impl<'p> Planner<'p> {
                 return self.conflicts.push(Conflict::ExactTagTaken { tag, holds, wanted });
             }
             Sight::At(found) => Previous::At(found.digest.clone()),
+            // An exact tag that is listed and not found may yet hold an image.
+            Sight::Absent if self.is_listed(&tag) && !self.release.force => {
+                return self.conflicts.push(Conflict::Vanished { tag });
+            }
             Sight::Absent => Previous::Absent,
             Sight::NotSeen if self.release.force && self.release.guard == Guard::Off => {
                 Previous::NotRead
@@ -195,6 +199,13 @@ impl<'p> Planner<'p> {
             return None;
         }
         Some(images)
+    }
+
+    fn is_listed(&self, tag: &Tag) -> bool {
+        match &self.observation.listing {
+            Listing::Complete(tags) => tags.contains(tag),
+            Listing::NotRead => false,
+        }
     }
 
     /// What is known of `tag`. A tag that a complete list does not have need not be looked at.

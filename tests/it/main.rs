@@ -3,6 +3,7 @@
 
 mod budget;
 mod distribution;
+mod faults;
 mod harness;
 mod images;
 mod layout;

@@ -202,10 +202,13 @@ fn rule_9_what_was_not_seen_is_never_absent() {
         let expected = Conflict::NotSeen { tag: hidden.clone() };
         assert_eq!(plan(&release, &observation).conflicts, [expected], "{hidden} hidden");
     }
-    let mut observation = complete;
-    observation.seen.insert(tag("1.3.0"), None);
-    let expected = Conflict::Vanished { tag: tag("1.3.0") };
-    assert_eq!(plan(&release, &observation).conflicts, [expected]);
+    let observation = complete;
+    for vanished in ["1.3.0", "1.2.3"] {
+        let mut observation = observation.clone();
+        observation.seen.insert(tag(vanished), None);
+        let expected = Conflict::Vanished { tag: tag(vanished) };
+        assert_eq!(plan(&release, &observation).conflicts, [expected]);
+    }
 }
 
 #[test]
