@@ -2,6 +2,7 @@
 //! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
 mod budget;
+mod convergence;
 mod distribution;
 mod faults;
 mod harness;
