@@ -12,6 +12,7 @@ mod ocitag;
 mod plan_file;
 mod readme;
 mod release;
+mod secrets;
 mod tidy;
 mod wrong_input;
 
