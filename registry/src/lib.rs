@@ -1,4 +1,56 @@
 //! Plans and applies image tags in OCI registries and layouts, without a container engine.
+//!
+//! Data flows one way and every stage is a value:
+//! [`Reference`] → [`Target::observe`] → [`Observation`] → [`plan()`] → [`Plan`] →
+//! [`Target::apply`] → [`Report`].
+//!
+//! [`plan()`] is pure and makes every decision: which alias moves, which stays and why, and what
+//! forbids the release. What it is told comes from a [`Store`]: a repository of a [`Registry`],
+//! or a [`Layout`] on disk. Without the feature `client` only the pure part is here.
+//!
+//! ```
+//! # #[cfg(feature = "client")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use plimsoll_registry::{
+//!     AliasPolicy, Guard, Layout, Release, Selector, Target, VersionGrammar, plan,
+//! };
+//!
+//! # let directory = tempfile::tempdir()?;
+//! # let path = directory.path();
+//! # std::fs::create_dir_all(path.join("blobs/sha256"))?;
+//! # std::fs::write(path.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#)?;
+//! # let manifest = br#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}"#;
+//! # let digest = plimsoll_registry::Digest::sha256(manifest);
+//! # std::fs::write(path.join("blobs/sha256").join(digest.encoded()), manifest)?;
+//! # std::fs::write(path.join("index.json"), format!(
+//! #     r#"{{"schemaVersion":2,"manifests":[{{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"{digest}","size":{},"annotations":{{"org.opencontainers.image.ref.name":"1.2.3"}}}}]}}"#,
+//! #     manifest.len()))?;
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let layout = Layout::open(path)?;
+//! let target = Target { store: &layout, repository: "cake", concurrency: 8 };
+//! let release = Release {
+//!     versions: vec!["1.2.3".parse()?],
+//!     policy: AliasPolicy::default(),
+//!     grammar: VersionGrammar::default(),
+//!     guard: Guard::Full,
+//!     force: false,
+//! };
+//!
+//! let source = Selector::Tag("1.2.3".parse()?);
+//! let observation = target.observe(&release, &source).await?;
+//! let plan = plan(&release, &observation);
+//! let tags: Vec<_> = plan.steps.iter().map(|step| step.tag.as_str()).collect();
+//! assert_eq!(tags, ["1.2", "1", "latest"]);
+//!
+//! let applied = target.apply(&release, observation, &plan).await;
+//! assert!(applied.error.is_none());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "client"))]
+//! # fn main() {}
+//! ```
 
 mod alias;
 mod digest;
