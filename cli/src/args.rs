@@ -12,7 +12,8 @@ use crate::failure::Failure;
 /// Move image tags in the registry itself: 1.2.3 becomes 1.2, 1 and latest, never backwards.
 ///
 /// Nothing is pulled and no daemon is needed. IMAGE is [HOST[:PORT]/]NAME[:TAG][@DIGEST], or
-/// oci:DIR[:TAG][@DIGEST] for an OCI image layout. What is tagged is IMAGE's own tag or digest;
+/// oci:DIR[:TAG][@DIGEST] for an OCI image layout, oci-archive:FILE for one in a tar file, or
+/// docker-archive:FILE for what `docker save` wrote. What is tagged is IMAGE's own tag or digest;
 /// without one, the exact tag, which was pushed before.
 ///
 /// An alias moves only to the highest stable version of its series in the registry: 1.2.4

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_registry::{
-    Access, CertificateError, Certificates, Credentials, Environment, Host, Layout, Location,
-    Reference, Registry, RegistryOptions, Repository, Secret, Store,
+    Access, CertificateError, Certificates, Credentials, DockerArchive, Environment, Host, Layout,
+    Location, OciArchive, Reference, Registry, RegistryOptions, Repository, Secret, Store,
 };
 
 use crate::args::RegistryArgs;
@@ -49,8 +49,9 @@ impl<'a> Destinations<'a> {
                 Ok(Box::new(registry.repository(repository.path(), Access::PullPush)))
             }
             Location::Layout(path) => Ok(Box::new(Layout::open(path)?)),
-            other => Err(Failure::usage(format!("{other}: archives cannot be tagged yet"))
-                .with_remedy("unpack it into an OCI layout and name that: oci:DIR")),
+            Location::OciArchive(path) => Ok(Box::new(OciArchive::open(path)?)),
+            Location::DockerArchive(path) => Ok(Box::new(DockerArchive::open(path)?)),
+            other => Err(Failure::usage(format!("{other}: nothing can be tagged there"))),
         }
     }
 

@@ -20,7 +20,8 @@ use crate::blocking::blocking;
 use crate::manifest::{Descriptor, Manifest};
 use crate::store::StoreError;
 
-pub(crate) use chunks::chunks;
+pub(crate) use chunks::{chunks, read_at};
+pub(crate) use verifier::Hasher;
 use verifier::Verifier;
 
 /// A store whose blobs can be read.

@@ -1,12 +1,13 @@
 //! OCI image layouts: a repository in a directory.
 
-mod blob;
+pub(crate) mod blob;
 mod blobs;
-pub(crate) mod create;
+mod create;
 mod error;
 pub(crate) mod file;
 pub(crate) mod index;
 pub(crate) mod json;
+pub(crate) mod version;
 
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -20,7 +21,6 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde::Deserialize;
 
 use crate::blocking::blocking;
 use crate::digest::Digest;
@@ -43,9 +43,6 @@ use crate::tag::Tag;
 pub struct Layout {
     root: PathBuf,
 }
-
-/// The version of the layout that this reads and writes.
-pub(crate) const VERSION: &str = "1.0.0";
 
 /// How long another process may hold the lock; writing an index takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,11 +105,6 @@ impl Layout {
     }
 
     fn check_version(&self) -> Result<(), StoreError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Version {
-            image_layout_version: String,
-        }
         let path = self.version_path();
         let text = match fs::read(&path) {
             Ok(text) => text,
@@ -121,10 +113,9 @@ impl Layout {
             }
             Err(error) => return Err(error::local(format!("read {}", path.display()), error)),
         };
-        let version: Version = serde_json::from_slice(&text)
-            .map_err(|error| error::index(&path, IndexError::Syntax(error)))?;
-        let version = version.image_layout_version;
-        if version == VERSION {
+        let version =
+            version::read(&text).map_err(|error| error::index(&path, IndexError::Syntax(error)))?;
+        if version == version::VERSION {
             return Ok(());
         }
         let message = format!("open layout {}: it has version {version:?}", self.root.display());
@@ -198,7 +189,7 @@ impl Layout {
         let index = self.index()?;
         let path = self.index_path();
         let old = index.tagged(tag).map_err(|error| error::ambiguous(&path, error))?;
-        let same = old.is_some_and(|old| old.digest == new.digest);
+        let same = old == Some(new);
         // The blob first: an index never names what is not there yet.
         self.write_manifest(manifest)?;
         if same {
@@ -210,7 +201,10 @@ impl Layout {
 
     fn write_manifest(&self, manifest: &Manifest) -> Result<(), StoreError> {
         let path = self.blob_path(manifest.digest());
-        if fs::metadata(&path).is_ok_and(|found| found.len() == manifest.descriptor().size) {
+        let same_size = |found: fs::Metadata| found.len() == manifest.descriptor().size;
+        if fs::metadata(&path).is_ok_and(same_size)
+            && fs::read(&path).is_ok_and(|found| found == *manifest.bytes())
+        {
             return Ok(());
         }
         let failed = |error| error::local(format!("write {}", path.display()), error);

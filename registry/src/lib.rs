@@ -81,6 +81,8 @@ pub use version::{VersionError, VersionGrammar, VersionTag};
 #[cfg(feature = "client")]
 mod apply;
 #[cfg(feature = "client")]
+mod archive;
+#[cfg(feature = "client")]
 mod blob;
 #[cfg(feature = "client")]
 mod blocking;
@@ -103,6 +105,11 @@ mod store;
 
 #[cfg(feature = "client")]
 pub use apply::{Applied, ApplyError};
+#[cfg(feature = "client")]
+#[doc(hidden)]
+pub use archive::index_tar;
+#[cfg(feature = "client")]
+pub use archive::{DockerArchive, OciArchive};
 #[cfg(feature = "client")]
 pub use blob::{BlobReader, BlobSink, BlobSource};
 #[cfg(feature = "client")]

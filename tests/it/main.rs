@@ -1,6 +1,7 @@
 //! Tests that need Docker, a registry or the whole program. Without Docker those that need it are
 //! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
+mod archive;
 mod budget;
 mod convergence;
 mod distribution;

@@ -234,7 +234,8 @@ fn options_that_do_not_go_together_are_usage_errors() {
     usage(&["--username", "ci", image]).fails(2, &["password", "OCITAG_PASSWORD"]);
     usage(&["--username", "ci", image, "localhost:2/acme/cake"]).fails(2, &["localhost:2"]);
     usage(&["acme/cake:1", "acme/cake:2"]).fails(2, &["acme/cake:1", "acme/cake:2"]);
-    usage(&["docker-archive:a.tar"]).fails(2, &["docker-archive:a.tar"]);
+    usage(&["docker-archive:/nonexistent.tar"]).fails(4, &["/nonexistent.tar"]);
+    usage(&["oci-archive:/nonexistent.tar"]).fails(4, &["/nonexistent.tar"]);
     usage(&["--ca-file", "/nonexistent.pem", image]).fails(1, &["/nonexistent.pem"]);
     usage(&["oci:/nonexistent"]).fails(4, &["/nonexistent"]);
 }

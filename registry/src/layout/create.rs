@@ -3,14 +3,9 @@
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::layout::{Layout, VERSION, error, file};
+use crate::layout::index::EMPTY;
+use crate::layout::{Layout, error, file, version};
 use crate::store::StoreError;
-
-/// An `index.json` that lists nothing.
-pub(crate) const EMPTY_INDEX: &str = concat!(
-    r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","#,
-    r#""manifests":[]}"#
-);
 
 impl Layout {
     /// Opens the layout at `path`; makes an empty one when nothing is there, or an empty
@@ -31,15 +26,10 @@ impl Layout {
             Err(_) => return Self::open(root),
         }
         // The version last: until it is there, this is no layout.
-        write_new(&root.join("index.json"), EMPTY_INDEX).map_err(failed)?;
-        write_new(&root.join("oci-layout"), &version()).map_err(failed)?;
+        write_new(&root.join("index.json"), EMPTY).map_err(failed)?;
+        write_new(&root.join("oci-layout"), &version::text()).map_err(failed)?;
         Self::open(root)
     }
-}
-
-/// The text of an `oci-layout` file.
-pub(crate) fn version() -> String {
-    format!(r#"{{"imageLayoutVersion":"{VERSION}"}}"#)
 }
 
 /// Writes a file, unless another process did so first.

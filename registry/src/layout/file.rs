@@ -91,15 +91,13 @@ pub(crate) fn create_directory(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = directory.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        create_directory(parent)?;
-        match fs::create_dir(directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            made => made?,
-        }
-        sync_directory(parent)?;
+    let parent = parent(directory);
+    create_directory(parent)?;
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made?,
     }
-    Ok(())
+    sync_directory(parent)
 }
 
 /// Root in a build container writes into its user's checkout; nobody else can give files away.
@@ -145,6 +143,12 @@ mod tests {
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         drop(held);
         lock(&path, Duration::ZERO).expect("free again");
+    }
+
+    #[test]
+    fn a_bare_name_lies_in_the_working_directory() {
+        assert_eq!(parent(Path::new("web")), Path::new("."));
+        assert_eq!(parent(Path::new("build/web")), Path::new("build"));
     }
 
     #[test]

@@ -118,6 +118,8 @@ fn a_blob_that_is_not_what_the_index_promises_is_damage() {
     damage("it has 2 bytes");
     fs::write(&blob, " ".repeat(one.bytes().len())).expect("written");
     damage("");
+    layout.write_tag(&tag("1"), &one).expect("written");
+    assert_eq!(fs::read(&blob).expect("readable"), *one.bytes());
     fs::remove_file(&blob).expect("removed");
     damage("the file is missing; the layout is damaged");
     // Putting the manifest brings its bytes back, and leaves the index alone.
