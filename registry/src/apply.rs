@@ -9,11 +9,12 @@ use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::observation::{Guard, Listing, Observation, Release};
 use crate::observe::{ObserveError, Target};
-use crate::plan::{Conflict, Plan, Previous, Step};
+use crate::plan::{Conflict, Plan, Previous, SkipReason, Step};
 use crate::planner::plan;
 use crate::reference::Selector;
 use crate::report::{Outcome, Report};
 use crate::store::StoreError;
+use crate::tag::Tag;
 
 /// How often a release is planned again because newer versions keep appearing.
 const ROUNDS: u32 = 32;
@@ -173,7 +174,8 @@ impl Target<'_> {
             }
             return Applied { report, error: None };
         };
-        self.roll_back(tried, &mut report).await;
+        let removed = self.roll_back(tried, &mut report).await;
+        self.keep_what_is_followed(plan, &removed, &manifests, &mut report).await;
         Applied { report, error: Some(ApplyError::Step(error)) }
     }
 
@@ -210,12 +212,26 @@ impl Target<'_> {
     }
 
     /// Rule 8: what was written goes back, broadest first, where it still is what we wrote.
+    /// Returns the exact tags that were removed by that.
     ///
     /// A step that failed is looked at too: an answer that was lost does not say that nothing
     /// was written.
-    async fn roll_back(&self, tried: Vec<(&Step, Option<String>)>, report: &mut Report) {
+    async fn roll_back<'p>(
+        &self,
+        tried: Vec<(&'p Step, Option<String>)>,
+        report: &mut Report,
+    ) -> Vec<&'p Step> {
+        let mut removed = Vec::new();
         for (step, error) in tried.into_iter().rev() {
-            let (now, outcome) = match (self.put_back(step).await, error) {
+            let back = self.put_back(step).await;
+            if matches!(back, Ok(Back::Removed)) && step.breadth == Breadth::Exact {
+                removed.push(step);
+            }
+            let back = back.map(|back| match back {
+                Back::Removed | Back::Restored => step.previous.clone(),
+                Back::NotOurs(now) => now,
+            });
+            let (now, outcome) = match (back, error) {
                 (Ok(now), None) => (now, Outcome::RolledBack),
                 (Ok(now), Some(error)) => (now, Outcome::Failed { error }),
                 (Err((now, reason)), None) => (now, Outcome::Stranded { error: reason }),
@@ -226,10 +242,42 @@ impl Target<'_> {
             };
             note(report, step, now, outcome);
         }
+        removed
     }
 
-    /// Puts one tag back. What it points at now, and if that is not what it was, why.
-    async fn put_back(&self, step: &Step) -> Result<Previous, (Previous, String)> {
+    /// Rule 6 in a roll-back: writes an exact tag again that was `removed` while one of its
+    /// aliases is on that image, because it could not be put back or because another run saw
+    /// the version and moved the alias to it.
+    ///
+    /// A run that moves an alias after we looked lists the tags after that, and sees that the
+    /// version is gone. So either we see its alias, or it sees that there is nothing to follow.
+    async fn keep_what_is_followed(
+        &self,
+        plan: &Plan,
+        removed: &[&Step],
+        manifests: &BTreeMap<Digest, Manifest>,
+        report: &mut Report,
+    ) {
+        for step in removed {
+            let digest = &step.target.digest;
+            for alias in aliases_on(plan, step) {
+                let reason = match self.store.head(&Selector::Tag(alias.clone())).await {
+                    Ok(Some(found)) if found.digest == *digest => format!("{alias} is on it"),
+                    Ok(_) => continue,
+                    Err(error) => format!("{alias} may be on it: {}", chain(&error)),
+                };
+                let (now, error) = match self.store.put(&step.tag, &manifests[digest]).await {
+                    Ok(()) => (Previous::At(digest.clone()), reason),
+                    Err(error) => (Previous::NotRead, format!("{reason}; {}", chain(&error))),
+                };
+                note(report, step, now, Outcome::Stranded { error });
+                break;
+            }
+        }
+    }
+
+    /// Puts one tag back. If that cannot be done, what it points at now and why.
+    async fn put_back(&self, step: &Step) -> Result<Back, (Previous, String)> {
         let ours = Previous::At(step.target.digest.clone());
         let now = match self.store.head(&Selector::Tag(step.tag.clone())).await {
             Ok(now) => now.map_or(Previous::Absent, |now| Previous::At(now.digest)),
@@ -237,24 +285,44 @@ impl Target<'_> {
         };
         if now != ours {
             // Never written, or moved by somebody else since: theirs is the last word.
-            return Ok(now);
+            return Ok(Back::NotOurs(now));
         }
         let old = match &step.previous {
             Previous::At(old) => self.store.get(&Selector::Digest(old.clone())).await,
             Previous::Absent => Ok(None),
             Previous::NotRead => return Err((ours, "what it was before is not known".to_owned())),
         };
-        let restored = match (old, &step.previous) {
-            (Ok(Some(manifest)), _) => self.store.put(&step.tag, &manifest).await,
+        let back = match (old, &step.previous) {
+            (Ok(Some(manifest)), _) => {
+                self.store.put(&step.tag, &manifest).await.map(|()| Back::Restored)
+            }
             (Ok(None), Previous::At(old)) => return Err((ours, format!("{old} is gone"))),
-            (Ok(None), _) => self.store.untag(&step.tag).await,
+            (Ok(None), _) => self.store.untag(&step.tag).await.map(|()| Back::Removed),
             (Err(error), _) => Err(error),
         };
-        match restored {
-            Ok(()) => Ok(step.previous.clone()),
-            Err(error) => Err((ours, chain(&error))),
-        }
+        back.map_err(|error| (ours, chain(&error)))
     }
+}
+
+/// How a tag was put back.
+enum Back {
+    /// It points at what it did before.
+    Restored,
+    /// It did not exist before, and no longer does.
+    Removed,
+    /// It was left alone, since it is not what we wrote.
+    NotOurs(Previous),
+}
+
+/// The aliases of `exact` that `plan` moves to its image, or found there.
+fn aliases_on<'p>(plan: &'p Plan, exact: &'p Step) -> impl Iterator<Item = &'p Tag> {
+    let steps = plan.steps.iter().filter(|step| step.released == exact.tag);
+    let moved = steps.filter(|step| step.target.digest == exact.target.digest);
+    let found = plan.skips.iter().filter(|skip| {
+        skip.released == exact.tag && matches!(skip.reason, SkipReason::AlreadyThere { .. })
+    });
+    let tags = moved.map(|step| &step.tag).chain(found.map(|skip| &skip.tag));
+    tags.filter(|tag| **tag != exact.tag)
 }
 
 fn note(report: &mut Report, step: &Step, now: Previous, outcome: Outcome) {

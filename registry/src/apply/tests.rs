@@ -297,9 +297,28 @@ fn a_failed_write_that_took_place_all_the_same_is_put_back() {
     let latest = applied.report.tags.last().expect("four tags");
     assert_eq!(latest.now, Previous::At(manifest("a").digest().clone()));
     assert!(matches!(&latest.outcome, Outcome::Stranded { .. }), "{:?}", latest.outcome);
+    // And so does the exact tag: no alias is left ahead of it.
     let mut expected = before;
     expected.insert(Tag::latest(), manifest("a").digest().clone());
+    expected.insert(tag("1.2.3"), manifest("a").digest().clone());
+    assert!(matches!(&applied.report.tags[0].outcome, Outcome::Stranded { .. }));
     assert_eq!(store.state().tags, expected);
+}
+
+#[test]
+fn rule_6_an_exact_tag_that_another_run_builds_on_is_not_taken_back() {
+    let store = Memory::new("build-7=a 1.2.2=old 1=old latest=old");
+    store.state().refuse = Some("put latest".to_owned());
+    store.state().meanwhile = Some(("untag 1.2.3".to_owned(), "1", "a"));
+    let applied = run(&store, &release("1.2.3"), "build-7");
+    assert!(matches!(applied.error, Some(ApplyError::Step(_))));
+    assert_eq!(
+        store.tags_and_images(&["a", "old"]),
+        ["1=a", "1.2.2=old", "1.2.3=a", "build-7=a", "latest=old"]
+    );
+    let exact = &applied.report.tags[0];
+    assert_eq!(exact.now, Previous::At(manifest("a").digest().clone()));
+    assert_eq!(exact.outcome, Outcome::Stranded { error: "1 is on it".to_owned() });
 }
 
 #[test]
