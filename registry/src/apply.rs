@@ -1,6 +1,6 @@
 //! Applying: writing what a plan says, and putting it back when that fails half-way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
 
@@ -117,15 +117,17 @@ impl Target<'_> {
         applied
     }
 
-    /// A new plan, when the tag list differs from `before` in a way that decides anything.
+    /// A new plan, when the tag list differs from `before` in a way that decides anything, or
+    /// no longer has the release itself.
     async fn plan_again(
         &self,
         release: &Release,
         source: &Selector,
         before: &Listing,
     ) -> Result<Option<(Listing, Plan)>, ObserveError> {
-        let tags = self.tags().await?;
+        let mut tags = self.tags().await?;
         if let Listing::Complete(before) = before
+            && !self.is_gone(release, &mut tags).await?
             && release.leaders(before) == release.leaders(&tags)
         {
             return Ok(None);
@@ -133,6 +135,28 @@ impl Target<'_> {
         let listing = Listing::Complete(tags);
         let observation = self.observe_listed(release, source, listing.clone()).await?;
         Ok(Some((listing, plan(release, &observation))))
+    }
+
+    /// Whether an exact tag of the release no longer exists: another run of the same release
+    /// failed, and took it back.
+    ///
+    /// One that does exist, and is too new for the list, is added to `tags`.
+    async fn is_gone(
+        &self,
+        release: &Release,
+        tags: &mut BTreeSet<Tag>,
+    ) -> Result<bool, ObserveError> {
+        for version in &release.versions {
+            let tag = version.tag();
+            if tags.contains(tag) {
+                continue;
+            }
+            if self.read(&Selector::Tag(tag.clone())).await?.is_none() {
+                return Ok(true);
+            }
+            tags.insert(tag.clone());
+        }
+        Ok(false)
     }
 
     /// Writes the steps of `plan`: exact tags, then numbered aliases, then `latest`.

@@ -159,7 +159,10 @@ impl Target<'_> {
         }
     }
 
-    async fn read(&self, selector: &Selector) -> Result<Option<Descriptor>, ObserveError> {
+    pub(crate) async fn read(
+        &self,
+        selector: &Selector,
+    ) -> Result<Option<Descriptor>, ObserveError> {
         let manifest = self.store.get(selector).await?;
         Ok(manifest.map(|manifest| manifest.descriptor().clone()))
     }

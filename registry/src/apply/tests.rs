@@ -25,9 +25,12 @@ struct State {
     log: Vec<String>,
     /// Refuse the request that is logged as this.
     refuse: Option<String>,
-    /// When this is logged, this tag appears with this image: somebody else's release.
+    /// When this is logged, this tag appears with this image, or disappears where there is none:
+    /// somebody else's release.
     meanwhile: Option<(String, &'static str, &'static str)>,
     cannot_untag: bool,
+    /// Leave this tag out of lists, as a registry does whose lists are old.
+    unlisted: Option<Tag>,
     /// Answer HEAD as if nothing existed.
     blind_head: bool,
 }
@@ -66,7 +69,10 @@ impl Memory {
             && at == line
         {
             state.meanwhile = None;
-            state.set(name, image);
+            match image {
+                "" => drop(state.tags.remove(&tag(name))),
+                image => state.set(name, image),
+            }
         }
         Ok(state)
     }
@@ -100,7 +106,9 @@ impl State {
 #[async_trait]
 impl Store for Memory {
     async fn tags(&self) -> Result<BTreeSet<Tag>, StoreError> {
-        Ok(self.request("list")?.tags.keys().cloned().collect())
+        let state = self.request("list")?;
+        let listed = state.tags.keys().filter(|tag| Some(*tag) != state.unlisted.as_ref());
+        Ok(listed.cloned().collect())
     }
 
     async fn head(&self, selector: &Selector) -> Result<Option<Descriptor>, StoreError> {
@@ -241,6 +249,29 @@ fn rule_7_a_newer_release_that_appears_meanwhile_keeps_its_aliases() {
     let one = &applied.report.tags[2];
     assert_eq!((one.tag.as_str(), one.version.as_ref()), ("1", Some(&tag("1.3.0"))));
     assert_eq!(one.before, Previous::At(manifest("old").digest().clone()));
+}
+
+#[test]
+fn rule_7_an_exact_tag_that_another_run_took_back_is_written_again() {
+    let store = Memory::new("build-7=a 1.2.3=a latest=old");
+    store.state().meanwhile = Some(("put latest".to_owned(), "1.2.3", ""));
+    let applied = run(&store, &release("1.2.3"), "build-7");
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+    assert_eq!(
+        store.tags_and_images(&["a", "old"]),
+        ["1=a", "1.2=a", "1.2.3=a", "build-7=a", "latest=a"]
+    );
+}
+
+#[test]
+fn an_exact_tag_that_is_too_new_for_the_list_is_not_written_again() {
+    let store = Memory::new("build-7=a latest=old");
+    store.state().unlisted = Some(tag("1.2.3"));
+    let applied = run(&store, &release("1.2.3"), "build-7");
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+    assert_eq!(applied.report.rounds, 1);
+    let state = store.state();
+    assert_eq!(state.log[state.log.len() - 3..], ["put latest", "list", "get 1.2.3"]);
 }
 
 #[test]
