@@ -6,7 +6,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::alias::Breadth;
 use crate::digest::Digest;
-use crate::manifest::Manifest;
+use crate::manifest::{Descriptor, Manifest};
 use crate::observation::{Guard, Listing, Observation, Release};
 use crate::observe::{ObserveError, Target};
 use crate::plan::{Conflict, Plan, Previous, SkipReason, Step};
@@ -90,14 +90,14 @@ impl Target<'_> {
         // The image is what it was when it was planned, whatever its tag points at by now.
         let source = Selector::Digest(observation.source.digest.clone());
         let mut listing = observation.listing;
-        let mut wrote = !first.steps.is_empty();
-        while applied.error.is_none() && wrote && release.guard == Guard::Full {
+        let mut last = first.clone();
+        while applied.error.is_none() && !last.steps.is_empty() && release.guard == Guard::Full {
             if applied.report.rounds >= ROUNDS {
                 let repository = self.repository.to_owned();
                 applied.error = Some(ApplyError::Unsettled { repository });
                 break;
             }
-            let next = match self.plan_again(release, &source, &listing).await {
+            last = match self.plan_again(release, &source, &listing, &last).await {
                 Ok(None) => break,
                 Ok(Some((next, plan))) => {
                     listing = next;
@@ -109,26 +109,27 @@ impl Target<'_> {
                     break;
                 }
             };
-            wrote = !next.steps.is_empty();
-            let later = self.write(&next).await;
+            let later = self.write(&last).await;
             applied.report.continue_with(later.report);
             applied.error = later.error;
         }
         applied
     }
 
-    /// A new plan, when the tag list differs from `before` in a way that decides anything, or
-    /// no longer has the release itself.
+    /// A new plan, when the tag list differs from `before` in a way that decides anything or
+    /// no longer has the release itself, or an alias has moved that `last` found right.
     async fn plan_again(
         &self,
         release: &Release,
         source: &Selector,
         before: &Listing,
+        last: &Plan,
     ) -> Result<Option<(Listing, Plan)>, ObserveError> {
         let mut tags = self.tags().await?;
         if let Listing::Complete(before) = before
             && !self.is_gone(release, &mut tags).await?
             && release.leaders(before) == release.leaders(&tags)
+            && self.are_still_right(last, &tags).await?
         {
             return Ok(None);
         }
@@ -157,6 +158,24 @@ impl Target<'_> {
             tags.insert(tag.clone());
         }
         Ok(false)
+    }
+
+    /// Whether the aliases that `plan` found on the image, before it wrote their exact tag, are
+    /// still there: a run that could not know of that version yet may have moved them.
+    ///
+    /// One request for each, in place of the write that it saved.
+    async fn are_still_right(
+        &self,
+        plan: &Plan,
+        tags: &BTreeSet<Tag>,
+    ) -> Result<bool, ObserveError> {
+        let exact = plan.steps.iter().filter(|step| step.breadth == Breadth::Exact);
+        let found = exact.flat_map(|exact| found_on(plan, exact)).cloned().collect();
+        let seen = self.see(found, &Listing::Complete(tags.clone())).await?;
+        let right = |found: &Option<Descriptor>| {
+            found.as_ref().is_some_and(|found| found.digest == plan.source.digest)
+        };
+        Ok(seen.values().all(right))
     }
 
     /// Writes the steps of `plan`: exact tags, then numbered aliases, then `latest`.
@@ -340,13 +359,18 @@ enum Back {
 
 /// The aliases of `exact` that `plan` moves to its image, or found there.
 fn aliases_on<'p>(plan: &'p Plan, exact: &'p Step) -> impl Iterator<Item = &'p Tag> {
-    let steps = plan.steps.iter().filter(|step| step.released == exact.tag);
-    let moved = steps.filter(|step| step.target.digest == exact.target.digest);
+    let moved = plan.steps.iter().filter(|step| {
+        step.released == exact.tag && step.tag != exact.tag && step.target == exact.target
+    });
+    moved.map(|step| &step.tag).chain(found_on(plan, exact))
+}
+
+/// The aliases of `exact` that were on its image when `plan` was made.
+fn found_on<'p>(plan: &'p Plan, exact: &'p Step) -> impl Iterator<Item = &'p Tag> {
     let found = plan.skips.iter().filter(|skip| {
         skip.released == exact.tag && matches!(skip.reason, SkipReason::AlreadyThere { .. })
     });
-    let tags = moved.map(|step| &step.tag).chain(found.map(|skip| &skip.tag));
-    tags.filter(|tag| **tag != exact.tag)
+    found.map(|skip| &skip.tag)
 }
 
 fn note(report: &mut Report, step: &Step, now: Previous, outcome: Outcome) {

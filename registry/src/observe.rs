@@ -131,7 +131,8 @@ impl Target<'_> {
         self.look(source, listing).await
     }
 
-    async fn see(
+    /// What each of `tags` points at.
+    pub(crate) async fn see(
         &self,
         tags: BTreeSet<Tag>,
         listing: &Listing,

@@ -252,6 +252,26 @@ fn rule_7_a_newer_release_that_appears_meanwhile_keeps_its_aliases() {
 }
 
 #[test]
+fn rule_7_an_alias_that_was_right_before_its_version_existed_is_looked_at_again() {
+    let pushed = "1.2.2=old 1=old latest=a";
+    let store = Memory::new(pushed);
+    assert!(run(&store, &release("1.3.0"), "latest").error.is_none());
+    let state = store.state();
+    assert_eq!(state.log[state.log.len() - 3..], ["put 1", "list", "head latest"]);
+    drop(state);
+
+    // Another run, which does not know of 1.3.0 yet.
+    let store = Memory::new(pushed);
+    store.state().meanwhile = Some(("put 1.3.0".to_owned(), "latest", "b"));
+    let applied = run(&store, &release("1.3.0"), "latest");
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+    assert_eq!(
+        store.tags_and_images(&["a", "b", "old"]),
+        ["1=a", "1.2.2=old", "1.3=a", "1.3.0=a", "latest=a"]
+    );
+}
+
+#[test]
 fn rule_7_an_exact_tag_that_another_run_took_back_is_written_again() {
     let store = Memory::new("build-7=a 1.2.3=a latest=old");
     store.state().meanwhile = Some(("put latest".to_owned(), "1.2.3", ""));
