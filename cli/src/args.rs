@@ -240,8 +240,7 @@ impl ReleaseArgs {
         };
         let policy =
             AliasPolicy { precision, zero_major: self.zero_major, latest: !self.no_latest };
-        let guard = plimsoll_registry::Guard::Full;
-        Ok(Release { versions, policy, grammar, guard, force: false })
+        Ok(Release { grammar, ..Release::new(versions, policy) })
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Precision {
 pub enum Breadth {
     /// The version itself.
     Exact,
+    /// A tag that is no version and no alias of one, and goes where it is told to.
+    Plain,
     /// `1.2`, `1.2-alpine`.
     Minor,
     /// `1`, `1-alpine`.
@@ -156,7 +158,7 @@ fn in_series(breadth: Breadth, version: &VersionTag, other: &VersionTag) -> bool
     let same_major = version.major == other.major;
     let same_minor = version.minor == other.minor;
     match breadth {
-        Breadth::Exact => version == other,
+        Breadth::Exact | Breadth::Plain => version == other,
         Breadth::Minor => same_variant && same_prefix && same_major && same_minor,
         Breadth::Major => same_variant && same_prefix && same_major,
         Breadth::Latest => same_variant,

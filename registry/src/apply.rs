@@ -384,7 +384,7 @@ fn note(report: &mut Report, step: &Step, now: Previous, outcome: Outcome) {
 fn waves(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
     let wave = |step: &Step| match step.breadth {
         Breadth::Exact => 0,
-        Breadth::Minor | Breadth::Major => 1,
+        Breadth::Plain | Breadth::Minor | Breadth::Major => 1,
         Breadth::Latest => 2,
     };
     steps.chunk_by(move |a, b| wave(a) == wave(b))

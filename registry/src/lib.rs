@@ -12,7 +12,7 @@
 //! # #[cfg(feature = "client")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use plimsoll_registry::{
-//!     AliasPolicy, Guard, Layout, Release, Selector, Target, VersionGrammar, plan,
+//!     AliasPolicy, Layout, Release, Selector, Target, plan,
 //! };
 //!
 //! # let directory = tempfile::tempdir()?;
@@ -28,13 +28,7 @@
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let layout = Layout::open(path)?;
 //! let target = Target { store: &layout, repository: "cake", concurrency: 8 };
-//! let release = Release {
-//!     versions: vec!["1.2.3".parse()?],
-//!     policy: AliasPolicy::default(),
-//!     grammar: VersionGrammar::default(),
-//!     guard: Guard::Full,
-//!     force: false,
-//! };
+//! let release = Release::new(vec!["1.2.3".parse()?], AliasPolicy::default());
 //!
 //! let source = Selector::Tag("1.2.3".parse()?);
 //! let observation = target.observe(&release, &source).await?;

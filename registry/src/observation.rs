@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::alias::{AliasPolicy, Leader, versions};
+use crate::alias::{Alias, AliasPolicy, Leader, versions};
 use crate::manifest::Descriptor;
 use crate::tag::Tag;
 use crate::version::{VersionError, VersionGrammar, VersionTag};
@@ -21,6 +21,10 @@ pub struct Release {
     pub versions: Vec<VersionTag>,
     /// Which aliases are kept.
     pub policy: AliasPolicy,
+    /// Of the versions and their aliases only these, when given.
+    pub only: Option<BTreeSet<Tag>>,
+    /// Further tags: they move to the image whatever they are.
+    pub plain: Vec<Tag>,
     /// What counts as a version among the tags of the repository.
     pub grammar: VersionGrammar,
     /// Whether the other tags decide.
@@ -73,6 +77,10 @@ pub enum Listing {
 struct Written {
     versions: Vec<Tag>,
     policy: AliasPolicy,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    only: Option<BTreeSet<Tag>>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    plain: Vec<Tag>,
     prerelease_words: Vec<String>,
     guard: Guard,
     force: bool,
@@ -80,9 +88,10 @@ struct Written {
 
 impl From<Release> for Written {
     fn from(release: Release) -> Self {
-        let Release { versions, policy, grammar, guard, force } = release;
+        let Release { versions, policy, only, plain, grammar, guard, force } = release;
         let versions = versions.iter().map(|version| version.tag().clone()).collect();
-        Self { versions, policy, prerelease_words: grammar.prerelease_words, guard, force }
+        let prerelease_words = grammar.prerelease_words;
+        Self { versions, policy, only, plain, prerelease_words, guard, force }
     }
 }
 
@@ -90,28 +99,58 @@ impl TryFrom<Written> for Release {
     type Error = VersionError;
 
     fn try_from(written: Written) -> Result<Self, VersionError> {
-        let Written { versions, policy, prerelease_words, guard, force } = written;
+        let Written { versions, policy, only, plain, prerelease_words, guard, force } = written;
         let grammar = VersionGrammar { prerelease_words };
         let versions = versions.iter().map(|tag| grammar.parse(tag.as_str()));
-        Ok(Self { versions: versions.collect::<Result<_, _>>()?, policy, grammar, guard, force })
+        let versions = versions.collect::<Result<_, _>>()?;
+        Ok(Self { versions, policy, only, plain, grammar, guard, force })
     }
 }
 
 impl Release {
+    /// A release as these versions, with every alias that `policy` keeps: guarded, not forced,
+    /// by the default grammar.
+    #[must_use]
+    pub fn new(versions: Vec<VersionTag>, policy: AliasPolicy) -> Self {
+        Self {
+            versions,
+            policy,
+            only: None,
+            plain: Vec::new(),
+            grammar: VersionGrammar::default(),
+            guard: Guard::Full,
+            force: false,
+        }
+    }
+
+    /// The exact tags that are to be written.
+    pub(crate) fn exact(&self) -> impl Iterator<Item = &VersionTag> {
+        self.versions.iter().filter(|version| self.wants(version.tag()))
+    }
+
+    /// The aliases of `version` that are to be looked after, from narrow to broad.
+    pub fn aliases(&self, version: &VersionTag) -> impl Iterator<Item = Alias> {
+        self.policy.aliases(version).into_iter().filter(|alias| self.wants(&alias.tag))
+    }
+
+    fn wants(&self, tag: &Tag) -> bool {
+        self.only.as_ref().is_none_or(|only| only.contains(tag))
+    }
+
     /// The tags that must be looked at, when the repository has the tags of `listing`.
     ///
     /// Those are the exact tags, the aliases, and the versions that lead an alias in our
     /// place. Without a listing it is the exact tags, unless they are forced.
     #[must_use]
     pub fn tags_to_see(&self, listing: &Listing) -> BTreeSet<Tag> {
-        let exact = || self.versions.iter().map(|version| version.tag().clone());
+        let exact = || self.exact().map(|version| version.tag().clone());
         let Listing::Complete(tags) = listing else {
             return if self.force { BTreeSet::new() } else { exact().collect() };
         };
         let existing = versions(tags, &self.grammar);
-        let mut wanted: BTreeSet<Tag> = exact().collect();
+        let mut wanted: BTreeSet<Tag> = exact().chain(self.plain.iter().cloned()).collect();
         for version in &self.versions {
-            for alias in self.policy.aliases(version) {
+            for alias in self.aliases(version) {
                 let leader = self.policy.leader(&alias, version, &existing);
                 if let Leader::Others(others) | Leader::Tied(others) = &leader {
                     wanted.extend(others.iter().map(|other| other.tag().clone()));
@@ -129,13 +168,16 @@ impl Release {
     #[must_use]
     pub fn must_write(&self, tags: &BTreeSet<Tag>) -> bool {
         let existing = versions(tags, &self.grammar);
-        self.versions.iter().any(|version| {
-            !tags.contains(version.tag())
-                || self.policy.aliases(version).iter().any(|alias| {
-                    let leader = self.policy.leader(alias, version, &existing);
-                    leader == Leader::Incoming && !tags.contains(&alias.tag)
-                })
-        })
+        let is_new = |tag: &Tag| !tags.contains(tag);
+        let leads = |version: &VersionTag, alias: &Alias| {
+            self.policy.leader(alias, version, &existing) == Leader::Incoming
+        };
+        self.plain.iter().any(is_new)
+            || self.exact().any(|version| is_new(version.tag()))
+            || self.versions.iter().any(|version| {
+                let mut aliases = self.aliases(version);
+                aliases.any(|alias| is_new(&alias.tag) && leads(version, &alias))
+            })
     }
 
     /// Who leads each alias, given the tags there are: what a later listing is compared with,
@@ -146,9 +188,9 @@ impl Release {
         // What this run writes is no news.
         existing.retain(|version| !self.versions.contains(version));
         let leaders = self.versions.iter().flat_map(|version| {
-            let aliases = self.policy.aliases(version).into_iter();
-            aliases.map(|alias| {
-                let leader = self.policy.leader(&alias, version, &existing);
+            let existing = &existing;
+            self.aliases(version).map(move |alias| {
+                let leader = self.policy.leader(&alias, version, existing);
                 (alias.tag, leader)
             })
         });

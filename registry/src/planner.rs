@@ -24,9 +24,14 @@ pub fn plan(release: &Release, observation: &Observation) -> Plan {
         skips: Vec::new(),
         conflicts: Vec::new(),
     };
-    for version in &release.versions {
+    for version in release.exact() {
         planner.exact(version);
-        for alias in release.policy.aliases(version) {
+    }
+    for tag in &release.plain {
+        planner.plain(tag);
+    }
+    for version in &release.versions {
+        for alias in release.aliases(version) {
             planner.alias(version, alias);
         }
     }
@@ -69,7 +74,12 @@ impl<'p> Planner<'p> {
         let source = &self.observation.source;
         let previous = match self.sight(&tag) {
             Sight::At(found) if found.digest == source.digest => {
-                return self.already_there(version, tag, Breadth::Exact, &found.digest);
+                return self.already_there(
+                    version.tag(),
+                    tag.clone(),
+                    Breadth::Exact,
+                    &found.digest,
+                );
             }
             Sight::At(found) if !self.release.force => {
                 let (holds, wanted) = (found.digest.clone(), source.digest.clone());
@@ -91,22 +101,29 @@ impl<'p> Planner<'p> {
         self.steps.push(Step { tag, breadth, released, target, version, previous });
     }
 
+    /// A tag that goes where it is told to.
+    fn plain(&mut self, tag: &Tag) {
+        let alias = Alias { tag: tag.clone(), breadth: Breadth::Plain };
+        let target = self.observation.source.clone();
+        self.point(tag, alias, target, tag.clone());
+    }
+
     /// Rule 3: an alias points at the highest stable version of its series.
     fn alias(&mut self, version: &VersionTag, alias: Alias) {
         let leader = self.release.policy.leader(&alias, version, &self.existing);
         match leader {
-            Leader::Prerelease => self.skip(version, alias, SkipReason::Prerelease),
-            Leader::ZeroMajor => self.skip(version, alias, SkipReason::ZeroMajor),
+            Leader::Prerelease => self.skip(version.tag(), alias, SkipReason::Prerelease),
+            Leader::ZeroMajor => self.skip(version.tag(), alias, SkipReason::ZeroMajor),
             Leader::Incoming => self.lead(version, alias),
             Leader::Tied(rivals) => self.tie(version, alias, &rivals),
-            Leader::Others(leaders) => self.follow(version, alias, &leaders),
+            Leader::Others(leaders) => self.follow(version.tag(), alias, &leaders),
         }
     }
 
     /// The release leads the alias.
     fn lead(&mut self, version: &VersionTag, alias: Alias) {
         let target = self.observation.source.clone();
-        self.point(version, alias, target, version.tag().clone());
+        self.point(version.tag(), alias, target, version.tag().clone());
     }
 
     /// Edges 20 and 21: tags of equal precedence must agree, or be decided by force.
@@ -126,7 +143,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Other versions lead the alias: it stays on them, or is put right.
-    fn follow(&mut self, released: &VersionTag, alias: Alias, leaders: &[VersionTag]) {
+    fn follow(&mut self, released: &Tag, alias: Alias, leaders: &[VersionTag]) {
         let Some(images) = self.images(leaders) else { return };
         let tags = || leaders.iter().map(|leader| leader.tag().clone()).collect();
         let current = match self.sight(&alias.tag) {
@@ -148,7 +165,7 @@ impl<'p> Planner<'p> {
     }
 
     /// Rule 5: a tag that has the right digest is not written again.
-    fn point(&mut self, released: &VersionTag, alias: Alias, target: Descriptor, version: Tag) {
+    fn point(&mut self, released: &Tag, alias: Alias, target: Descriptor, version: Tag) {
         let Alias { tag, breadth } = alias;
         let previous = match self.sight(&tag) {
             Sight::At(found) if found.digest == target.digest => {
@@ -159,24 +176,18 @@ impl<'p> Planner<'p> {
             Sight::NotSeen if self.release.guard == Guard::Off => Previous::NotRead,
             Sight::NotSeen => return self.conflicts.push(Conflict::NotSeen { tag }),
         };
-        let released = released.tag().clone();
+        let released = released.clone();
         self.steps.push(Step { tag, breadth, released, target, version, previous });
     }
 
-    fn already_there(
-        &mut self,
-        released: &VersionTag,
-        tag: Tag,
-        breadth: Breadth,
-        digest: &Digest,
-    ) {
+    fn already_there(&mut self, released: &Tag, tag: Tag, breadth: Breadth, digest: &Digest) {
         let reason = SkipReason::AlreadyThere { digest: digest.clone() };
         self.skip(released, Alias { tag, breadth }, reason);
     }
 
-    fn skip(&mut self, released: &VersionTag, alias: Alias, reason: SkipReason) {
+    fn skip(&mut self, released: &Tag, alias: Alias, reason: SkipReason) {
         let Alias { tag, breadth } = alias;
-        let released = released.tag().clone();
+        let released = released.clone();
         self.skips.push(Skip { tag, breadth, released, reason });
     }
 

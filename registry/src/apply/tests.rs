@@ -12,7 +12,6 @@ use crate::alias::AliasPolicy;
 use crate::manifest::{Descriptor, MediaType};
 use crate::store::{Blame, Store};
 use crate::tag::Tag;
-use crate::version::VersionGrammar;
 
 /// A store in memory that writes down each request and can be told to refuse one.
 #[derive(Default)]
@@ -152,13 +151,8 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn release(version: &str) -> Release {
-    Release {
-        versions: vec![version.parse().expect("a version")],
-        policy: AliasPolicy::default(),
-        grammar: VersionGrammar::default(),
-        guard: Guard::Full,
-        force: false,
-    }
+    let version = version.parse().unwrap_or_else(|error| panic!("{error}"));
+    Release::new(vec![version], AliasPolicy::default())
 }
 
 fn run(store: &Memory, release: &Release, source: &str) -> Applied {

@@ -5,7 +5,6 @@ use proptest::prelude::*;
 use super::*;
 use crate::alias::{AliasPolicy, Precision};
 use crate::manifest::MediaType;
-use crate::version::VersionGrammar;
 
 /// A repository reduced to what the planner can see of it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,13 +20,8 @@ fn image(name: &str) -> Descriptor {
 }
 
 fn release(version: &str) -> Release {
-    Release {
-        versions: vec![version.parse().unwrap_or_else(|error| panic!("{error}"))],
-        policy: AliasPolicy::default(),
-        grammar: VersionGrammar::default(),
-        guard: Guard::Full,
-        force: false,
-    }
+    let version = version.parse().unwrap_or_else(|error| panic!("{error}"));
+    Release::new(vec![version], AliasPolicy::default())
 }
 
 impl World {
@@ -223,6 +217,34 @@ fn without_a_guard_aliases_move_unseen_and_the_exact_tag_is_still_guarded() {
     assert!(matches!(world.plan(&release, "x").conflicts[..], [Conflict::ExactTagTaken { .. }]));
     release.force = true;
     assert_eq!(world.plan(&release, "x").steps.len(), 4);
+}
+
+#[test]
+fn plain_tags_go_where_they_are_told_and_only_some_aliases_may_be_asked_for() {
+    let world = World::new("1.3.0=b latest=b nightly=b 1=b stable=c");
+    let mut release = release("1.2.4");
+    release.plain = vec![tag("nightly"), tag("edge"), tag("stable")];
+    release.only = Some([tag("1.2.4"), tag("latest")].into());
+    assert_eq!(
+        lines(&world.plan(&release, "c")),
+        [
+            "create 1.2.4 to 1.2.4",
+            "move nightly to nightly",
+            "create edge to edge",
+            "stable there",
+            r#"latest kept at ["1.3.0"]"#,
+        ]
+    );
+}
+
+#[test]
+fn a_release_is_json_and_back() {
+    let mut release = release("v1.2.3-rc.1");
+    for (only, plain) in [(None, vec![]), (Some([tag("a")].into()), vec![tag("b")])] {
+        (release.only, release.plain) = (only, plain);
+        let json = serde_json::to_string(&release).expect("a release is JSON");
+        assert_eq!(serde_json::from_str::<Release>(&json).expect("and back"), release);
+    }
 }
 
 #[test]

@@ -14,7 +14,6 @@ use crate::observe::Target;
 use crate::planner::plan;
 use crate::secret::Secret;
 use crate::store::Store as _;
-use crate::version::VersionGrammar;
 
 use super::{by_tag, tag};
 
@@ -32,13 +31,9 @@ fn store(fake: &FakeRegistry) -> RepositoryStore {
 
 /// Releases the image at the tag `1.2.3` as that version.
 async fn release(fake: &FakeRegistry, guard: Guard) {
-    let release = Release {
-        versions: vec!["1.2.3".parse().expect("a version")],
-        policy: AliasPolicy::default(),
-        grammar: VersionGrammar::default(),
-        guard,
-        force: guard == Guard::Off,
-    };
+    let versions = vec!["1.2.3".parse().expect("a version")];
+    let release = Release::new(versions, AliasPolicy::default());
+    let release = Release { guard, force: guard == Guard::Off, ..release };
     let web = store(fake);
     let target = Target { store: &web, repository: "acme/web", concurrency: 8 };
     let observation = target.observe(&release, &by_tag("1.2.3")).await.expect("observed");
