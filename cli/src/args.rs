@@ -8,6 +8,8 @@ use plimsoll_registry::{AliasPolicy, Precision, Release, VersionGrammar, Version
 
 use crate::exit_code;
 use crate::failure::Failure;
+use crate::login::LoginArgs;
+use crate::logout::LogoutArgs;
 
 /// Move image tags in the registry itself: 1.2.3 becomes 1.2, 1 and latest, never backwards.
 ///
@@ -54,6 +56,15 @@ pub(crate) enum Command {
     /// Remove tags, and never the images they point at.
     #[command(after_help = exit_code::HELP)]
     Untag(Box<UntagArgs>),
+    /// Check a user and password against a registry, and keep them for later runs.
+    ///
+    /// They are kept where `docker login` keeps them, so that docker and podman find them, too:
+    /// by the credential helper that Docker's configuration names, else in that file.
+    #[command(after_help = exit_code::HELP)]
+    Login(Box<LoginArgs>),
+    /// Forget the user and password for a registry.
+    #[command(after_help = exit_code::HELP)]
+    Logout(LogoutArgs),
 }
 
 #[derive(Debug, Args)]

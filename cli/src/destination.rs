@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use plimsoll_registry::{
     Access, CertificateError, Certificates, Credentials, DockerArchive, Environment, Host, Layout,
-    Location, OciArchive, Reference, Registry, RegistryOptions, Repository, Secret, Store,
+    Location, OciArchive, Reference, Registry, RegistryOptions, Secret, Store,
 };
 
 use crate::args::RegistryArgs;
@@ -37,15 +37,24 @@ impl<'a> Destinations<'a> {
             }
             None => configured(),
         };
+        Ok(Self::with_credentials(args, environment, credentials))
+    }
+
+    /// With these credentials and no others.
+    pub(crate) fn with_credentials(
+        args: &'a RegistryArgs,
+        environment: Environment,
+        credentials: Credentials,
+    ) -> Self {
         let credentials = Arc::new(credentials);
-        Ok(Self { args, environment, credentials, registries: BTreeMap::new() })
+        Self { args, environment, credentials, registries: BTreeMap::new() }
     }
 
     /// The store that `reference` is in.
     pub(crate) fn open(&mut self, reference: &Reference) -> Result<Box<dyn Store>, Failure> {
         match reference.location() {
             Location::Registry(repository) => {
-                let registry = self.registry(repository)?;
+                let registry = self.registry(repository.host())?;
                 Ok(Box::new(registry.repository(repository.path(), Access::PullPush)))
             }
             Location::Layout(path) => Ok(Box::new(Layout::open(path)?)),
@@ -55,8 +64,8 @@ impl<'a> Destinations<'a> {
         }
     }
 
-    fn registry(&mut self, repository: &Repository) -> Result<Registry, Failure> {
-        let host = repository.host();
+    /// The client for the registry at `host`.
+    pub(crate) fn registry(&mut self, host: &Host) -> Result<Registry, Failure> {
         if let Some(registry) = self.registries.get(host) {
             return Ok(registry.clone());
         }
@@ -110,7 +119,8 @@ fn only_one_host(references: &[Reference]) -> Result<(), Failure> {
     }
 }
 
-fn password(args: &RegistryArgs, environment: &Environment) -> Result<Secret, Failure> {
+/// The password that goes with `--username`.
+pub(crate) fn password(args: &RegistryArgs, environment: &Environment) -> Result<Secret, Failure> {
     let text = if args.password_stdin {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map_err(|error| {

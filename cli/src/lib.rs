@@ -8,6 +8,8 @@ mod batch;
 mod destination;
 mod exit_code;
 mod failure;
+mod login;
+mod logout;
 mod output;
 mod plan_file;
 mod tag;
@@ -40,6 +42,8 @@ pub fn main() -> std::process::ExitCode {
         }
         Some(Command::Apply(args)) => run(&args.output, apply::run(args)),
         Some(Command::Untag(args)) => run(&args.output, untag::run(args)),
+        Some(Command::Login(args)) => run(&args.output, login::run(args)),
+        Some(Command::Logout(args)) => run(&args.output, logout::run(args)),
         Some(Command::Aliases(args)) => aliases(args),
     };
     output.unwrap_or_else(Output::from).print().into()

@@ -1,8 +1,10 @@
 //! Credentials: what to show a registry, and where it is found.
 
+mod auth_file;
 mod auth_key;
 mod docker_config;
 mod helper;
+mod keyring;
 mod source;
 
 use std::io;
@@ -11,6 +13,7 @@ use std::path::PathBuf;
 #[doc(hidden)]
 pub use docker_config::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 pub use helper::HelperError;
+pub use keyring::{Keeper, Keyring, KeyringError};
 
 use crate::environment::Environment;
 use crate::host::Host;

@@ -8,6 +8,7 @@
 //!
 //! [spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
+mod admission;
 mod auth;
 mod challenge;
 mod cursor;
@@ -31,6 +32,7 @@ mod unreachable;
 mod verifier;
 mod wire;
 
+pub use admission::Admission;
 pub use options::RegistryOptions;
 pub use registry::Registry;
 pub use repository::RepositoryStore;

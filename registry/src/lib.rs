@@ -109,14 +109,16 @@ pub use blob::{BlobReader, BlobSink, BlobSource};
 #[cfg(feature = "client")]
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
 #[cfg(feature = "client")]
-pub use credential::{Credential, CredentialError, Credentials, HelperError};
+pub use credential::{
+    Credential, CredentialError, Credentials, HelperError, Keeper, Keyring, KeyringError,
+};
 #[cfg(feature = "client")]
 #[doc(hidden)]
 pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 #[cfg(feature = "client")]
 pub use environment::Environment;
 #[cfg(feature = "client")]
-pub use http::{Access, Registry, RegistryOptions, RepositoryStore};
+pub use http::{Access, Admission, Registry, RegistryOptions, RepositoryStore};
 #[cfg(feature = "client")]
 pub use layout::Layout;
 #[cfg(feature = "client")]

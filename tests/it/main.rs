@@ -9,6 +9,7 @@ mod faults;
 mod harness;
 mod images;
 mod layout;
+mod login;
 mod ocitag;
 mod plan_file;
 mod readme;

@@ -7,6 +7,36 @@ use crate::host::Host;
 /// The key that `docker login` writes for Docker Hub, and the server that helpers know it by.
 pub(super) const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
+/// The key under which a login to `host` is kept, and the server that helpers know it by.
+pub(super) fn of(host: &Host) -> String {
+    if host.is_docker_hub() { DOCKER_HUB.to_owned() } else { host.to_string() }
+}
+
+/// Whether a login to `host` may be kept under `key`: in any form that was ever written, and
+/// for Docker Hub also the tokens of its web login.
+pub(super) fn is_of(key: &str, host: &Host) -> bool {
+    let is_hub_token = host.is_docker_hub() && key.starts_with(DOCKER_HUB);
+    is_hub_token || rank(key, host, "").is_some()
+}
+
+/// Whether a lookup for `host` finds `key` no later than the key of [`of`].
+pub(super) fn is_rival(key: &str, host: &Host) -> bool {
+    let own = of(host);
+    key != own && rank(key, host, "").is_some_and(|rival| Some(rival) <= rank(&own, host, ""))
+}
+
+/// What `docker logout` asks helpers to erase: the forms that are kept where nobody can list
+/// what is there.
+pub(super) fn forms(host: &Host) -> Vec<String> {
+    let mut forms = vec![of(host)];
+    if host.is_docker_hub() {
+        forms.extend(["access-token", "refresh-token"].map(|token| format!("{DOCKER_HUB}{token}")));
+    } else {
+        forms.extend([format!("https://{host}"), format!("http://{host}")]);
+    }
+    forms
+}
+
 /// How well a key fits: the least one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Rank {
@@ -149,5 +179,26 @@ mod tests {
         assert_eq!(best(&keys[..2], "docker.io", "library/nginx"), Some("registry-1.docker.io"));
         assert_eq!(best(&keys[..1], "docker.io", "library/nginx"), None);
         assert_eq!(best(&["docker.io/acme"], "docker.io", "acme/web"), Some("docker.io/acme"));
+    }
+
+    #[test]
+    fn a_login_is_known_by_every_form_of_its_registry_and_by_no_other() {
+        let host = "reg.example.com:5000".parse().unwrap();
+        for form in forms(&host).iter().chain([&"reg.example.com:5000/v2/".to_owned()]) {
+            assert!(is_of(form, &host), "{form}");
+        }
+        for other in ["reg.example.com", "reg.example.com:5000/acme", "example.com"] {
+            assert!(!is_of(other, &host), "{other}");
+        }
+        assert!(is_rival("REG.example.com:5000", &host));
+        for behind in ["reg.example.com:5000", "https://reg.example.com:5000", "a"] {
+            assert!(!is_rival(behind, &host), "{behind}");
+        }
+        let hub = Host::docker_hub();
+        assert_eq!(of(&hub), DOCKER_HUB);
+        for form in forms(&hub).iter().map(String::as_str).chain(["docker.io", "index.docker.io"]) {
+            assert!(is_of(form, &hub) && !is_of(form, &host), "{form}");
+            assert!(!is_rival(form, &hub), "{form}");
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Credential helpers: programs named `docker-credential-NAME` that keep passwords.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
@@ -31,7 +34,7 @@ pub(super) struct Helper {
     program: String,
 }
 
-/// Why a credential helper gave no answer. What it wrote to stdout is never repeated.
+/// Why a credential helper did not do what it was asked. No secret that it wrote is repeated.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HelperError {
@@ -49,7 +52,7 @@ pub enum HelperError {
     Failed {
         /// How it ended.
         status: ExitStatus,
-        /// What it wrote to stderr, shortened and on one line.
+        /// What it wrote to stderr, or of a write to either stream, shortened and on one line.
         message: String,
     },
     /// It ended well without an answer.
@@ -84,18 +87,70 @@ impl Helper {
         server: &str,
         environment: &Environment,
     ) -> Result<Option<Credential>, HelperError> {
-        self.get_within(TIMEOUT, server, environment).await
+        self.run("get", server.as_bytes(), environment).await?.credential()
     }
 
-    async fn get_within(
+    /// Has it keep a user and password for `server`, in place of what it kept for it.
+    pub(super) async fn store(
         &self,
-        timeout: Duration,
+        server: &str,
+        username: &str,
+        password: &Secret,
+        environment: &Environment,
+    ) -> Result<(), HelperError> {
+        let secret = password.expose();
+        let entry = json!({ "ServerURL": server, "Username": username, "Secret": secret });
+        let output = self.run("store", entry.to_string().as_bytes(), environment).await?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(output.refusal(Some(password))),
+        }
+    }
+
+    /// Has it forget what it keeps for `server`; whether it kept anything, as far as it says.
+    pub(super) async fn erase(
+        &self,
         server: &str,
         environment: &Environment,
-    ) -> Result<Option<Credential>, HelperError> {
+    ) -> Result<bool, HelperError> {
+        let output = self.run("erase", server.as_bytes(), environment).await?;
+        match output.status.success() {
+            true => Ok(true),
+            false if output.says_not_found() => Ok(false),
+            false => Err(output.refusal(None)),
+        }
+    }
+
+    /// The servers it keeps something for; `None` when it does not say.
+    pub(super) async fn list(
+        &self,
+        environment: &Environment,
+    ) -> Result<Option<Vec<String>>, HelperError> {
+        let output = self.run("list", b"", environment).await?;
+        let users: Result<BTreeMap<String, IgnoredAny>, _> = serde_json::from_slice(&output.stdout);
+        let is_list = output.status.success();
+        Ok(users.ok().filter(|_| is_list).map(|users| users.into_keys().collect()))
+    }
+
+    async fn run(
+        &self,
+        verb: &str,
+        input: &[u8],
+        environment: &Environment,
+    ) -> Result<Output, HelperError> {
+        self.run_within(TIMEOUT, verb, input, environment).await
+    }
+
+    async fn run_within(
+        &self,
+        timeout: Duration,
+        verb: &str,
+        input: &[u8],
+        environment: &Environment,
+    ) -> Result<Output, HelperError> {
         let program = self.find(environment).ok_or(HelperError::NotOnPath)?;
         let child = Command::new(program)
-            .arg("get")
+            .arg(verb)
             .env_clear()
             .envs(environment.variables())
             .stdin(Stdio::piped())
@@ -105,9 +160,8 @@ impl Helper {
             .kill_on_drop(true)
             .spawn()
             .map_err(HelperError::Run)?;
-        let ended = tokio::time::timeout(timeout, converse(child, server)).await;
-        let output = ended.map_err(|_| HelperError::Timeout(timeout))?.map_err(HelperError::Run)?;
-        output.credential()
+        let ended = tokio::time::timeout(timeout, converse(child, input)).await;
+        ended.map_err(|_| HelperError::Timeout(timeout))?.map_err(HelperError::Run)
     }
 
     /// Relative directories on PATH do not count: a checkout must not bring its own helper.
@@ -140,12 +194,12 @@ struct Output {
 
 /// Writes the question, reads both streams to their ends and waits for the exit, all at once: a
 /// helper may fill one of its pipes before it reads.
-async fn converse(mut child: Child, server: &str) -> io::Result<Output> {
+async fn converse(mut child: Child, input: &[u8]) -> io::Result<Output> {
     let mut stdin = child.stdin.take().expect("stdin was asked for");
     let stdout = child.stdout.take().expect("stdout was asked for");
     let stderr = child.stderr.take().expect("stderr was asked for");
     let ask = async move {
-        match stdin.write_all(server.as_bytes()).await {
+        match stdin.write_all(input).await {
             // It ended without reading the question; its exit status says more.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             result => result,
@@ -167,11 +221,7 @@ async fn read(mut stream: impl AsyncRead + Unpin) -> io::Result<Vec<u8>> {
 impl Output {
     fn credential(&self) -> Result<Option<Credential>, HelperError> {
         if !self.status.success() {
-            if says_not_found(&self.stdout) || says_not_found(&self.stderr) {
-                return Ok(None);
-            }
-            let message = one_line(&self.stderr);
-            return Err(HelperError::Failed { status: self.status, message });
+            return if self.says_not_found() { Ok(None) } else { Err(self.failure()) };
         }
         let answer: Answer = match serde_json::from_slice(&self.stdout) {
             Ok(answer) => answer,
@@ -184,6 +234,30 @@ impl Output {
             (username, token) if username == "<token>" => Some(Credential::IdentityToken(token)),
             (username, password) => Some(Credential::Basic { username, password }),
         })
+    }
+
+    fn says_not_found(&self) -> bool {
+        says_not_found(&self.stdout) || says_not_found(&self.stderr)
+    }
+
+    /// The error of a helper that ended with one.
+    fn failure(&self) -> HelperError {
+        HelperError::Failed { status: self.status, message: one_line(&self.stderr) }
+    }
+
+    /// The error of a helper that did not write, without `secret`. The usual helpers say what
+    /// is wrong on stdout, where nothing is secret unless they repeat what they were sent.
+    fn refusal(&self, secret: Option<&Secret>) -> HelperError {
+        let text = [&*self.stderr, b" ", &*self.stdout].concat();
+        let mut text = String::from_utf8_lossy(&text).into_owned();
+        // An entry, with the secret in whatever spelling.
+        if text.contains("Secret\"") {
+            text = String::new();
+        }
+        if let Some(secret) = secret.filter(|secret| !secret.is_empty()) {
+            text = text.replace(secret.expose(), "<redacted>");
+        }
+        HelperError::Failed { status: self.status, message: one_line(text.as_bytes()) }
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tracing::debug;
 
-use super::auth_key::DOCKER_HUB;
+use super::auth_key;
 use super::docker_config::{DockerConfig, parse_docker_config};
 use super::helper::Helper;
 use super::{Credential, CredentialError};
@@ -79,23 +79,51 @@ impl EnvironmentSource {
     ) -> Result<Option<Credential>, CredentialError> {
         let memory = Arc::clone(&self.memory.lock().unwrap_or_else(PoisonError::into_inner));
         for config in &memory.configs {
-            let origin = &config.origin;
-            let read = async || origin.read(&self.environment);
-            let content = config.content.get_or_try_init(read).await?;
-            if let Some(credential) = self.ask_helper(&memory, content, origin, host).await? {
+            if let Some(credential) = self.ask(&memory, config, host, path).await? {
                 return Ok(Some(credential));
-            }
-            let entry = content.entry(host, path).map_err(|problem| CredentialError::Entry {
-                origin: origin.to_string(),
-                host: host.clone(),
-                problem: problem.to_string(),
-            })?;
-            if entry.is_some() {
-                debug!(%host, path, %origin, "found credentials");
-                return Ok(entry);
             }
         }
         Ok(None)
+    }
+
+    /// The first place but the file at `own` that has a credential for all of `host`.
+    pub(super) async fn elsewhere(
+        &self,
+        host: &Host,
+        own: &Path,
+    ) -> Result<Option<String>, CredentialError> {
+        let memory = Arc::clone(&self.memory.lock().unwrap_or_else(PoisonError::into_inner));
+        for config in memory.configs.iter().filter(|config| !config.origin.is_at(own)) {
+            if self.ask(&memory, config, host, "").await?.is_some() {
+                return Ok(Some(config.origin.to_string()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What one of the files has or knows a helper for.
+    async fn ask(
+        &self,
+        memory: &Memory,
+        config: &Config,
+        host: &Host,
+        path: &str,
+    ) -> Result<Option<Credential>, CredentialError> {
+        let origin = &config.origin;
+        let read = async || origin.read(&self.environment);
+        let content = config.content.get_or_try_init(read).await?;
+        if let Some(credential) = self.ask_helper(memory, content, origin, host).await? {
+            return Ok(Some(credential));
+        }
+        let entry = content.entry(host, path).map_err(|problem| CredentialError::Entry {
+            origin: origin.to_string(),
+            host: host.clone(),
+            problem: problem.to_string(),
+        })?;
+        if entry.is_some() {
+            debug!(%host, path, %origin, "found credentials");
+        }
+        Ok(entry)
     }
 
     async fn ask_helper(
@@ -108,7 +136,7 @@ impl EnvironmentSource {
         let Some((field, name)) = config.helper(host) else { return Ok(None) };
         let helper = Helper::new(name)
             .ok_or_else(|| CredentialError::HelperName { field, origin: origin.to_string() })?;
-        let server = if host.is_docker_hub() { DOCKER_HUB.to_owned() } else { host.to_string() };
+        let server = auth_key::of(host);
         let answer = memory.answer(&helper, &server);
         let ask = async || helper.get(&server, &self.environment).await;
         let credential =
@@ -144,20 +172,37 @@ fn origins(environment: &Environment) -> Vec<Origin> {
     if let Some(only) = environment.variable(ONLY_FILE) {
         return vec![Origin::Demanded(only.into())];
     }
-    let docker = match environment.variable("DOCKER_CONFIG") {
-        Some(directory) => Some(PathBuf::from(directory)),
-        None => environment.home().map(|home| home.join(".docker")),
-    };
     let files = [
         environment.containers_run().map(|run| run.join("auth.json")),
         environment.config_home().map(|config| config.join("containers/auth.json")),
-        docker.map(|directory| directory.join("config.json")),
+        docker_file(environment),
     ];
     let content = environment.variable(CONTENT).map(|_| Origin::Content);
     content.into_iter().chain(files.into_iter().flatten().map(Origin::Usual)).collect()
 }
 
+/// The file that a login is written to, as Docker has it; podman's, if a variable names it.
+pub(super) fn own_file(environment: &Environment) -> Option<PathBuf> {
+    let only = environment.variable(ONLY_FILE).map(PathBuf::from);
+    only.or_else(|| docker_file(environment))
+}
+
+fn docker_file(environment: &Environment) -> Option<PathBuf> {
+    let directory = match environment.variable("DOCKER_CONFIG") {
+        Some(directory) => PathBuf::from(directory),
+        None => environment.home()?.join(".docker"),
+    };
+    Some(directory.join("config.json"))
+}
+
 impl Origin {
+    fn is_at(&self, file: &Path) -> bool {
+        match self {
+            Self::Usual(path) | Self::Demanded(path) => path == file,
+            Self::Content => false,
+        }
+    }
+
     /// The file is small and local: reading it blocks for less time than moving it to a thread.
     fn read(&self, environment: &Environment) -> Result<DockerConfig, CredentialError> {
         let bytes = match self {
@@ -184,11 +229,11 @@ impl Origin {
 }
 
 /// No such file, or no such directory to look for it in.
-fn is_absence(error: &io::Error) -> bool {
+pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(FILE_LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_LIMIT {

@@ -10,13 +10,18 @@ pub enum Access {
 }
 
 /// The rights on one repository, `repository:PATH:ACTIONS`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     path: String,
     actions: Vec<String>,
 }
 
 impl Scope {
+    /// No rights: a token for it shows no more than that its user is known.
+    pub(super) fn none() -> Self {
+        Self::default()
+    }
+
     pub(super) fn new(path: &str, access: Access) -> Self {
         let actions: &[&str] = match access {
             Access::Pull => &["pull"],
@@ -53,8 +58,11 @@ impl Scope {
         &self.path
     }
 
-    /// As an issuer takes it.
+    /// As an issuer takes it; empty when there are no rights to ask for.
     pub(super) fn text(&self) -> String {
+        if self.actions.is_empty() {
+            return String::new();
+        }
         format!("repository:{}:{}", self.path, self.actions.join(","))
     }
 }

@@ -1,5 +1,6 @@
 //! The store against a scripted server, by subject.
 
+mod admission;
 mod auth;
 #[cfg(feature = "fake")]
 mod budgets;

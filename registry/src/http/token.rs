@@ -80,7 +80,9 @@ pub(super) fn get(purpose: &str, mut issuer: Url, bearer: &Bearer, scope: &str) 
             pairs.append_pair("service", service);
         }
         pairs.append_pair("client_id", CLIENT_ID);
-        pairs.append_pair("scope", scope);
+        if !scope.is_empty() {
+            pairs.append_pair("scope", scope);
+        }
     }
     Request::new(Method::GET, issuer, purpose).with_limit(1 << 20)
 }
@@ -205,6 +207,8 @@ mod tests {
         let expected = "https://auth.example.com/token?x=1&service=s+v&client_id=plimsoll\
                         &scope=repository%3Aa%2Fb%3Apull%2Cpush";
         assert_eq!(request.url.as_str(), expected);
+        let none = get("p", "https://auth/token".parse().expect("a URL"), &bearer, "");
+        assert_eq!(none.url.as_str(), "https://auth/token?service=s+v&client_id=plimsoll");
     }
 
     #[test]

@@ -28,6 +28,71 @@ async fn run(script: &str) -> Result<Option<Credential>, HelperError> {
     Helper::new("test").unwrap().get("ghcr.io", &environment).await
 }
 
+/// A helper that keeps one entry a file, as it was sent to it, and the verbs in `verbs`.
+pub(in crate::credential) const KEEPING: &str = r#"
+    mkdir -p "$HOME/kept"; input=$(cat); echo "$1" >> "$HOME/verbs"
+    file() { printf %s "$HOME/kept/$(printf %s "$1" | tr / _)"; }
+    case $1 in
+    store) server=${input#*'"ServerURL":"'}; printf %s "$input" > "$(file "${server%%'"'*}")" ;;
+    get) cat "$(file "$input")" 2>/dev/null || { echo 'credentials not found in test'; exit 1; } ;;
+    erase) rm "$(file "$input")" 2>/dev/null || { echo 'credentials not found in test'; exit 1; } ;;
+    list) printf '{'; s=
+        for f in "$HOME"/kept/*; do
+            test -e "$f" && printf '%s"%s":"me"' "$s" "${f##*/}" | tr _ / && s=,
+        done; printf '}' ;;
+    esac"#;
+
+#[tokio::test]
+async fn what_it_stores_it_lists_and_gives_back_until_it_is_erased() {
+    let directory = tempfile::tempdir().unwrap();
+    install(directory.path(), "test", KEEPING);
+    let home = directory.path().display().to_string();
+    let pairs = [("PATH", path(directory.path())), ("HOME", home)];
+    let environment = Environment::from_pairs(pairs);
+    let helper = Helper::new("test").unwrap();
+    let password = Secret::new("a\"b\\c:é");
+    assert_eq!(helper.list(&environment).await.unwrap(), Some(Vec::new()));
+    helper.store("ghcr.io", "me", &password, &environment).await.unwrap();
+    assert_eq!(helper.list(&environment).await.unwrap(), Some(vec!["ghcr.io".to_owned()]));
+    let kept = Credential::Basic { username: "me".to_owned(), password };
+    assert_eq!(helper.get("ghcr.io", &environment).await.unwrap(), Some(kept));
+    assert!(helper.erase("ghcr.io", &environment).await.unwrap());
+    assert_eq!(helper.get("ghcr.io", &environment).await.unwrap(), None);
+    assert!(!helper.erase("ghcr.io", &environment).await.unwrap());
+}
+
+#[tokio::test]
+async fn edge_39_a_helper_says_why_it_did_not_store_and_not_what() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = Environment::from_pairs([("PATH", path(directory.path()))]);
+    let password = Secret::new("hun\"t<er2");
+    for (script, message) in [
+        ("echo 'pass not initialized'; exit 1", ": pass not initialized"),
+        ("echo locked >&2; exit 1", ": locked"),
+        ("echo 'bad hun\"t<er2!'; exit 1", ": bad <redacted>!"),
+        ("cat; exit 1", ""),
+        ("cat >&2; exit 1", ""),
+        (r#"echo '{"Secret":"hun\"t\u003cer2"}' >&2; exit 1"#, ""),
+    ] {
+        install(directory.path(), "test", script);
+        let helper = Helper::new("test").unwrap();
+        let error = helper.store("ghcr.io", "me", &password, &environment).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("it failed (exit status: 1){message}"), "{script}");
+        assert!(!format!("{error:?}").contains("er2"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_helper_that_cannot_list_says_nothing_of_what_it_keeps() {
+    let directory = tempfile::tempdir().unwrap();
+    let environment = Environment::from_pairs([("PATH", path(directory.path()))]);
+    for script in ["exit 1", "echo '{}'; exit 1", "echo null", "echo Unknown action"] {
+        install(directory.path(), "test", script);
+        let helper = Helper::new("test").unwrap();
+        assert_eq!(helper.list(&environment).await.unwrap(), None, "{script}");
+    }
+}
+
 #[tokio::test]
 async fn it_is_asked_on_stdin_and_answers_on_stdout() {
     let script = r#"read server; test "$1" = get && test "$server" = ghcr.io || exit 1
@@ -118,7 +183,7 @@ async fn a_helper_that_never_ends_is_killed() {
     let environment = Environment::from_pairs(pairs);
     let timeout = Duration::from_millis(500);
     let slow = Helper::new("slow").unwrap();
-    let error = slow.get_within(timeout, "ghcr.io", &environment).await.unwrap_err();
+    let error = slow.run_within(timeout, "get", b"ghcr.io", &environment).await.err().unwrap();
     assert_eq!(error.to_string(), "it did not answer within 500ms and was killed");
 
     let pid = std::fs::read_to_string(pid).unwrap();
