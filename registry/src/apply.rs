@@ -1,5 +1,7 @@
 //! Applying: writing what a plan says, and putting it back when that fails half-way.
 
+mod offer;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt as _};
@@ -15,6 +17,8 @@ use crate::reference::Selector;
 use crate::report::{Outcome, Report};
 use crate::store::StoreError;
 use crate::tag::Tag;
+
+use offer::Offered;
 
 /// How often a release is planned again because newer versions keep appearing.
 const ROUNDS: u32 = 32;
@@ -191,17 +195,17 @@ impl Target<'_> {
             Ok(manifests) => manifests,
             Err(error) => return Applied { report, error: Some(error) },
         };
-        let mut tried: Vec<(&Step, Option<String>)> = Vec::new();
-        let mut failure = None;
+        let Offered { mut tried, mut failure } = self.offer(&plan.steps, &manifests).await;
+        let written: BTreeSet<Tag> = tried.iter().map(|(step, _)| step.tag.clone()).collect();
         for wave in waves(&plan.steps) {
-            for (step, result) in self.write_wave(wave, &manifests).await {
+            if failure.is_some() {
+                break;
+            }
+            for (step, result) in self.write_wave(wave, &written, &manifests).await {
                 tried.push((step, result.as_ref().err().map(|error| chain(error))));
                 if let Err(error) = result {
                     failure.get_or_insert(error);
                 }
-            }
-            if failure.is_some() {
-                break;
             }
         }
         let Some(error) = failure else {
@@ -217,6 +221,8 @@ impl Target<'_> {
             }
             return Applied { report, error: None };
         };
+        // Some were written before others that are narrower.
+        tried.sort_by_key(|(step, _)| plan.steps.iter().position(|own| own.tag == step.tag));
         let removed = self.roll_back(tried, &mut report).await;
         self.keep_what_is_followed(plan, &removed, &manifests, &mut report).await;
         Applied { report, error: Some(ApplyError::Step(error)) }
@@ -243,12 +249,15 @@ impl Target<'_> {
         Ok(manifests)
     }
 
+    /// Writes one wave, but for the tags that are `written` already.
     async fn write_wave<'p>(
         &self,
         wave: &'p [Step],
+        written: &BTreeSet<Tag>,
         manifests: &BTreeMap<Digest, Manifest>,
     ) -> Vec<(&'p Step, Result<(), StoreError>)> {
-        let writes = wave.iter().map(|step| async move {
+        let left = wave.iter().filter(|step| !written.contains(&step.tag));
+        let writes = left.map(|step| async move {
             (step, self.store.put(&step.tag, &manifests[&step.target.digest]).await)
         });
         stream::iter(writes).buffered(self.concurrency.max(1)).collect().await

@@ -17,12 +17,12 @@ use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
 use crate::blocking::blocking;
+use crate::host::Host;
 use crate::manifest::{Descriptor, Manifest};
 use crate::store::StoreError;
 
 pub(crate) use chunks::{chunks, read_at};
-pub(crate) use verifier::Hasher;
-use verifier::Verifier;
+pub(crate) use verifier::{Hasher, Verifier};
 
 /// A store whose blobs can be read.
 ///
@@ -51,6 +51,31 @@ pub trait BlobSource: Send + Sync {
         blob: &Descriptor,
         offset: u64,
     ) -> Result<Option<BlobReader>, StoreError>;
+
+    /// Where in a registry its blobs lie, if they do. A source that wraps another says what that
+    /// says.
+    fn origin(&self) -> Option<Origin<'_>> {
+        None
+    }
+}
+
+/// A repository of a registry, as a place that the same registry can mount blobs from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The registry.
+    pub host: &'a Host,
+    /// The repository's path within it.
+    pub path: &'a str,
+}
+
+/// How a blob came to where it was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Copied {
+    /// The registry has it in another repository, and was told to show it here as well.
+    Mounted,
+    /// Its bytes were read and written.
+    Streamed,
 }
 
 /// A store that blobs, and manifests without a tag, can be written to.
@@ -62,7 +87,10 @@ pub trait BlobSink: Send + Sync {
     /// When the store refuses or fails; a refusal is not absence.
     async fn has_blob(&self, blob: &Descriptor) -> Result<bool, StoreError>;
 
-    /// Stores `blob`, whose whole content `reader` gives. Nothing happens when it is there.
+    /// Stores `blob`, whose whole content `reader` gives.
+    ///
+    /// Nothing happens when a store on disk has it already. A registry is not asked: whoever
+    /// expects it to be there asks [`BlobSink::has_blob`] first.
     ///
     /// Digest and size are checked while it streams: what is not `blob` leaves nothing behind.
     /// Any number of writers may store the same blob at once.
@@ -71,6 +99,24 @@ pub trait BlobSink: Send + Sync {
     /// What `reader` reports; when the content is not what `blob` promises, the algorithm of
     /// its digest is unknown, or the store refuses or fails.
     async fn write_blob(&self, blob: &Descriptor, reader: BlobReader) -> Result<(), StoreError>;
+
+    /// Stores `blob`, as [`BlobSink::write_blob`] does, by the shortest way from `source`: a sink
+    /// that can mount it does so, and one that can take up an upload that broke off reads on
+    /// where it was.
+    ///
+    /// # Errors
+    /// As [`BlobSink::write_blob`], and [`Blame::NotFound`](crate::Blame::NotFound) when
+    /// `source` does not have it.
+    async fn copy_blob(
+        &self,
+        blob: &Descriptor,
+        source: &dyn BlobSource,
+    ) -> Result<Copied, StoreError> {
+        let reader = source.open_blob(blob).await?;
+        let reader = reader.ok_or_else(|| StoreError::missing_blob(blob))?;
+        self.write_blob(blob, reader).await?;
+        Ok(Copied::Streamed)
+    }
 
     /// Stores `manifest` under its digest and no tag, such as the child of an index.
     ///

@@ -49,7 +49,7 @@ use crate::tag::Tag;
 
 pub use answer::Answer;
 pub use fault::{Fault, FaultRule};
-pub use options::{BearerAuth, FakeAuth, FakeOptions, TagWrites, TokenField};
+pub use options::{BearerAuth, FakeAuth, FakeOptions, TagWrites, TagsBesideTag, TokenField};
 pub use record::{AuthorizationKind, RequestRecord};
 use server::Shared;
 pub use world::StoredManifest;

@@ -10,10 +10,17 @@
 
 mod admission;
 mod auth;
+mod blobs;
 mod challenge;
 mod cursor;
+mod download;
+mod feed;
 mod link;
+mod location;
+mod opened;
 mod options;
+mod patience;
+mod payload;
 mod push;
 mod quota;
 mod redirect;
@@ -23,20 +30,25 @@ mod repository;
 mod request;
 mod retry;
 mod scope;
+mod sending;
+mod tagging;
 mod tags;
 mod text;
 mod tls;
 mod token;
 mod transport;
 mod unreachable;
+mod upload;
 mod verifier;
 mod wire;
 
 pub use admission::Admission;
-pub use options::RegistryOptions;
+pub use blobs::Mount;
+pub use options::{RegistryOptions, TagsAtOnce};
 pub use registry::Registry;
 pub use repository::RepositoryStore;
 pub use scope::Access;
+pub use upload::Upload;
 
 #[cfg(test)]
 mod script;

@@ -105,7 +105,7 @@ pub use archive::index_tar;
 #[cfg(feature = "client")]
 pub use archive::{DockerArchive, OciArchive};
 #[cfg(feature = "client")]
-pub use blob::{BlobReader, BlobSink, BlobSource};
+pub use blob::{BlobReader, BlobSink, BlobSource, Copied, Origin};
 #[cfg(feature = "client")]
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
 #[cfg(feature = "client")]
@@ -118,7 +118,9 @@ pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_c
 #[cfg(feature = "client")]
 pub use environment::Environment;
 #[cfg(feature = "client")]
-pub use http::{Access, Admission, Registry, RegistryOptions, RepositoryStore};
+pub use http::{
+    Access, Admission, Mount, Registry, RegistryOptions, RepositoryStore, TagsAtOnce, Upload,
+};
 #[cfg(feature = "client")]
 pub use layout::Layout;
 #[cfg(feature = "client")]

@@ -41,6 +41,22 @@ pub trait Store: Send + Sync {
     /// When the store refuses or fails, or stores it under another digest than its own.
     async fn put(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError>;
 
+    /// Points `tags` at `manifest` in as few requests as will do, where that is fewer than one
+    /// for each; returns those that were written. The others are to be [put](Store::put) one by
+    /// one, which also tells why they were not: a store that cannot do this writes none, or
+    /// the first of them.
+    ///
+    /// # Errors
+    /// When any of them may have been written, and it is not known which.
+    async fn put_tags(
+        &self,
+        tags: &[Tag],
+        manifest: &Manifest,
+    ) -> Result<BTreeSet<Tag>, StoreError> {
+        let (_, _) = (tags, manifest);
+        Ok(BTreeSet::new())
+    }
+
     /// Removes `tag` and never the manifest it points at; nothing happens when it is not there.
     ///
     /// # Errors
@@ -107,12 +123,23 @@ impl StoreError {
         Self::new(blame, message).with_source(error)
     }
 
-    /// The store says it holds `tag` under another digest than it was sent.
+    /// A blob that is to be copied, and that its source does not have.
     #[must_use]
-    pub fn stored_differently(tag: &Tag, sent: &Digest, stored: &Digest) -> Self {
+    pub fn missing_blob(blob: &Descriptor) -> Self {
+        Self::new(
+            Blame::NotFound,
+            format!("read blob {}: its source does not have it", blob.digest),
+        )
+        .with_remedy("the image is incomplete: build it, or copy it, again")
+    }
+
+    /// The store says it holds a manifest under another digest than it was sent; `attempt` names
+    /// what was to be written.
+    #[must_use]
+    pub fn stored_differently(attempt: &str, sent: &Digest, stored: &Digest) -> Self {
         Self::new(
             Blame::Registry,
-            format!("write tag {tag}: {sent} was sent, the registry says it stored {stored}"),
+            format!("{attempt}: {sent} was sent, the registry says it stored {stored}"),
         )
         .with_remedy("the registry changes manifests; compare both digests before using the tag")
     }

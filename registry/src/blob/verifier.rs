@@ -83,6 +83,11 @@ impl Verifier {
         Ok(())
     }
 
+    /// How many bytes it has taken.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
     /// Whether as many bytes were seen as were promised.
     pub(crate) fn is_complete(&self) -> bool {
         self.seen == self.blob.size

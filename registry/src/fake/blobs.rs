@@ -20,7 +20,13 @@ impl World {
             let detail = json!({ "digest": digest });
             Answer::error_about(404, "BLOB_UNKNOWN", "blob unknown to registry", &detail)
         })?;
-        let answer = match call.header("range").and_then(parse_range) {
+        if let Some(storage) = self.options.blob_storage.as_ref().filter(|_| call.method == "GET") {
+            let signature = fastrand::u32(..);
+            let to = format!("{storage}/v2/{repository}/blobs/{digest}?signature={signature}");
+            return Ok(Answer::new(307).header("Location", to));
+        }
+        let range = call.header("range").filter(|_| !self.options.ranges_ignored);
+        let answer = match range.and_then(parse_range) {
             None => whole(blob),
             Some((first, last)) => part(blob, first, last)?,
         };

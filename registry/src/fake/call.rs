@@ -44,6 +44,11 @@ impl Call {
         Self { method, endpoint, query, headers, body }
     }
 
+    /// Whether there is a header of that name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// The header of that name, when there is one and it is text.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -14,6 +14,9 @@ pub enum Fault {
     Reset,
     /// The registry acts, and the connection is reset before it answers.
     AnswerLost,
+    /// So many bytes of the body are read and, if they are of an upload, kept; then the
+    /// connection is reset.
+    CutUpload(usize),
     /// The registry acts, states the whole length, sends half of it and closes the connection.
     /// An answer without a body, such as that to a `HEAD`, cannot be cut and arrives.
     Truncate,

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::options::TagWrites;
+use super::options::{TagWrites, TagsBesideTag};
 use super::world::{Content, StoredManifest, World, digest_invalid, digest_of, unsupported};
 use crate::digest::Digest;
 use crate::manifest::MediaType;
@@ -65,14 +65,23 @@ impl World {
         };
         digest.verify(&call.body).map_err(|_| digest_invalid(digest.as_str()))?;
         let limit = self.options.tags_per_put;
-        let by_digest = tags.is_empty();
-        if by_digest && limit > 0 {
-            let asked = call.query.all("tag").map(str::parse);
-            tags = asked.collect::<Result<_, _>>().map_err(|_| invalid("a tag is not legal"))?;
-            if tags.len() > limit {
-                return Err(Answer::error(414, "SIZE_INVALID", "too many tags in one request"));
+        let mut beside: Vec<Tag> = match limit {
+            0 => Vec::new(),
+            _ => {
+                let asked = call.query.all("tag").map(str::parse);
+                asked.collect::<Result<_, _>>().map_err(|_| invalid("a tag is not legal"))?
             }
+        };
+        if beside.len() > limit {
+            return Err(Answer::error(414, "SIZE_INVALID", "too many tags in one request"));
         }
+        let is_by_tag = !tags.is_empty();
+        if is_by_tag && !beside.is_empty() && self.options.tags_beside_tag == TagsBesideTag::Refused
+        {
+            return Err(Answer::error(400, "UNSUPPORTED", "tag parameters require a digest"));
+        }
+        beside.truncate(self.options.tags_taken);
+        tags.extend(beside.iter().cloned());
         let media_type = call.header("content-type").unwrap_or_default().to_owned();
         let subject = self.check(repository, &media_type, &call.body)?;
         self.check_writable(repository, &digest, &tags)?;
@@ -89,8 +98,8 @@ impl World {
         if let Some(subject) = subject.filter(|_| !self.options.referrers_unsupported) {
             answer = answer.header("OCI-Subject", subject.to_string());
         }
-        if by_digest && !tags.is_empty() {
-            let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+        if !beside.is_empty() {
+            let tags: Vec<&str> = beside.iter().map(Tag::as_str).collect();
             answer = answer.header("OCI-Tag", tags.join(", "));
         }
         Ok(answer)

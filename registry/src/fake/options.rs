@@ -28,6 +28,12 @@ pub struct FakeOptions {
     /// More are refused with 414. With 0 the registry has never heard of them and does not
     /// look.
     pub tags_per_put: usize,
+    /// How many of those tags are taken, first come first served: the others are neither written
+    /// nor named in `OCI-Tag`.
+    pub tags_taken: usize,
+    /// What happens to `?tag=` in a `PUT` by tag, where [`tags_per_put`](Self::tags_per_put)
+    /// says that the registry knows it at all.
+    pub tags_beside_tag: TagsBesideTag,
     /// The tag list is refused with 403.
     pub deny_tag_list: bool,
     /// The answer to every request for a tag list: cut JSON, a page of HTML, a foreign `Link`.
@@ -38,10 +44,25 @@ pub struct FakeOptions {
     pub ignore_page_size: bool,
     /// `"tags": null` where there is none.
     pub tags_null_when_empty: bool,
+    /// The smallest chunk of an upload but the last, in bytes, stated as `OCI-Chunk-Min-Length`
+    /// and enforced: what follows a smaller one is refused with 400. With 0 nothing is stated.
+    pub min_chunk: usize,
+    /// The largest body of a `PUT` or `PATCH` to an upload, in bytes; a larger one is refused
+    /// with 413, and the session stays as it was.
+    pub max_upload_body: usize,
+    /// `Range` is ignored in requests for blobs: they come whole.
+    pub ranges_ignored: bool,
+    /// `GET` of a blob that exists is redirected to the same path below this base, such as
+    /// `http://` and another fake's host, with a query of its own: storage with presigned URLs.
+    pub blob_storage: Option<String>,
+    /// A request with `Authorization` is refused with 400, as storage with presigned URLs does.
+    pub authorization_refused: bool,
     /// A mount always opens an upload session.
     pub mount_unsupported: bool,
     /// `POST ?digest=` always opens an upload session and ignores the body.
     pub single_post_unsupported: bool,
+    /// The most referrers in one page.
+    pub max_referrers_page: usize,
     /// The referrers API is 404, and a manifest with a subject is not acknowledged.
     pub referrers_unsupported: bool,
     /// `Location` and `Link` carry scheme and host.
@@ -59,6 +80,17 @@ pub enum TagWrites {
     Immutable(u16),
     /// A tag that exists is refused with this status, even with the digest it has: ECR's 400.
     Once(u16),
+}
+
+/// What a registry that knows `?tag=` makes of it in a `PUT` by tag, which the specification
+/// leaves open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagsBesideTag {
+    /// Such a request is refused with 400, as zot and olareg do.
+    #[default]
+    Refused,
+    /// They are written like those beside a digest.
+    Taken,
 }
 
 /// Who may do what.
@@ -149,13 +181,21 @@ impl Default for FakeOptions {
             missing_references: false,
             max_manifest_bytes: 4 << 20,
             tags_per_put: 0,
+            tags_taken: usize::MAX,
+            tags_beside_tag: TagsBesideTag::Refused,
             deny_tag_list: false,
             tag_list_raw: None,
             max_page: 1000,
             ignore_page_size: false,
             tags_null_when_empty: false,
+            min_chunk: 0,
+            max_upload_body: usize::MAX,
+            ranges_ignored: false,
+            blob_storage: None,
+            authorization_refused: false,
             mount_unsupported: false,
             single_post_unsupported: false,
+            max_referrers_page: 1000,
             referrers_unsupported: false,
             absolute_locations: false,
         }

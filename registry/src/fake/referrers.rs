@@ -28,10 +28,22 @@ impl World {
         if let Some(filter) = filter {
             referrers.retain(|descriptor| descriptor["artifactType"] == filter);
         }
+        let start = call.query.get("start").and_then(|start| start.parse().ok()).unwrap_or(0);
+        let rest = referrers.split_off(referrers.len().min(start));
+        let mut referrers = rest;
+        let more = referrers.len() > self.options.max_referrers_page;
+        referrers.truncate(self.options.max_referrers_page);
         let index = json!({
             "schemaVersion": 2, "mediaType": MediaType::OCI_INDEX, "manifests": referrers,
         });
-        let answer = Answer::new(200).body(MediaType::OCI_INDEX, index.to_string());
+        let mut answer = Answer::new(200).body(MediaType::OCI_INDEX, index.to_string());
+        if more {
+            let start = start + self.options.max_referrers_page;
+            let filter = filter.map(|kind| format!("&artifactType={kind}")).unwrap_or_default();
+            let next = format!("/v2/{repository}/referrers/{subject}?start={start}{filter}");
+            let next = format!(r#"<{}>; rel="next""#, self.location(&next));
+            answer = answer.header("Link", next);
+        }
         Ok(match filter {
             Some(_) => answer.header("OCI-Filters-Applied", "artifactType"),
             None => answer,

@@ -67,7 +67,11 @@ async fn serve(
     if matches!(fault, Some(Fault::Reset)) {
         return reset(&cut);
     }
-    let Some(body) = read(&shared, ticket, body).await else {
+    let limit = match fault {
+        Some(Fault::CutUpload(limit)) => limit,
+        _ => usize::MAX,
+    };
+    let Some(body) = read(&shared, ticket, body, limit).await else {
         // The client went away in the middle; what is answered reaches nobody.
         return reset(&cut);
     };
@@ -76,6 +80,10 @@ async fn serve(
     }
     let call = Call::new(parts.method, &parts.uri, parts.headers, body);
     let mut world = lock(&shared);
+    if matches!(fault, Some(Fault::CutUpload(_))) {
+        world.receive_part(&call);
+        return reset(&cut);
+    }
     let answer = act(&mut world, &call, fault.as_ref());
     if matches!(fault, Some(Fault::AnswerLost)) {
         return reset(&cut);
@@ -89,14 +97,18 @@ async fn serve(
     response
 }
 
-/// The whole body, counted as it comes; `None` when it ends too early.
-async fn read(shared: &Shared, ticket: Ticket, body: Body) -> Option<Bytes> {
+/// The body up to `limit`, counted as it comes; `None` when it ends too early.
+async fn read(shared: &Shared, ticket: Ticket, body: Body, limit: usize) -> Option<Bytes> {
     let mut stream = body.into_data_stream();
     let mut whole = Vec::new();
     while let Some(chunk) = stream.next().await {
         whole.extend_from_slice(&chunk.ok()?);
         if let Some(record) = lock(shared).log.record(ticket) {
             record.body_bytes = whole.len() as u64;
+        }
+        if whole.len() >= limit {
+            whole.truncate(limit);
+            break;
         }
     }
     Some(whole.into())

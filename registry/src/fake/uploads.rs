@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::answer::Answer;
-use super::call::Call;
+use super::call::{Call, Endpoint};
 use super::world::{Upload, World, digest_invalid, digest_of};
 use crate::digest::Digest;
 
@@ -23,9 +23,14 @@ impl World {
             return self.store(repository, digest, &call.body);
         }
         let id = format!("{:032x}", fastrand::u128(..));
-        let upload = Upload { repository: repository.to_owned(), received: Vec::new() };
+        let (repository, received) = (repository.to_owned(), Vec::new());
+        let upload = Upload { repository: repository.clone(), received, is_short: false };
         self.uploads.insert(id.clone(), upload);
-        Ok(self.progress(202, repository, &id, 0))
+        let answer = self.progress(202, &repository, &id, 0);
+        Ok(match self.options.min_chunk {
+            0 => answer,
+            least => answer.header("OCI-Chunk-Min-Length", least.to_string()),
+        })
     }
 
     /// `GET`: how far the session is.
@@ -42,12 +47,25 @@ impl World {
         id: &str,
     ) -> Result<Answer, Answer> {
         self.check_in_order(call, repository, id)?;
-        let mut received = 0;
-        if let Some(upload) = self.uploads.get_mut(id) {
-            upload.received.extend_from_slice(&call.body);
-            received = upload.received.len();
-        }
+        let received = self.receive(id, &call.body);
         Ok(self.progress(202, repository, id, received))
+    }
+
+    /// Takes what came of a request that broke off, as registries do.
+    pub(super) fn receive_part(&mut self, call: &Call) {
+        if let Endpoint::Upload { repository, id } = &call.endpoint
+            && self.authorize(call).is_ok()
+            && self.check_in_order(call, repository, id).is_ok()
+        {
+            self.receive(id, &call.body);
+        }
+    }
+
+    fn receive(&mut self, id: &str, bytes: &[u8]) -> usize {
+        let Some(upload) = self.uploads.get_mut(id) else { return 0 };
+        upload.is_short |= bytes.len() < self.options.min_chunk;
+        upload.received.extend_from_slice(bytes);
+        upload.received.len()
     }
 
     /// `PUT`: the last chunk, or none, and the digest of all.
@@ -85,7 +103,15 @@ impl World {
     /// Strict about what clients get wrong: the query of the `Location` must come back, from
     /// the newest one, and a chunk that says where it belongs must belong there.
     fn check_in_order(&self, call: &Call, repository: &str, id: &str) -> Result<(), Answer> {
-        let received = self.session(repository, id)?.received.len();
+        let session = self.session(repository, id)?;
+        let received = session.received.len();
+        if call.body.len() > self.options.max_upload_body {
+            return Err(Answer::error(413, "SIZE_INVALID", "the body is too large"));
+        }
+        if session.is_short && !call.body.is_empty() {
+            let message = "a chunk that is not the last one was too small";
+            return Err(Answer::error(400, "SIZE_INVALID", message));
+        }
         let Some(state) = call.query.get("_state") else {
             let message = "the query of the upload's Location is missing";
             return Err(Answer::error(400, "BLOB_UPLOAD_INVALID", message));

@@ -49,6 +49,8 @@ pub(super) struct Content {
 pub(super) struct Upload {
     pub(super) repository: String,
     pub(super) received: Vec<u8>,
+    /// A chunk was smaller than all but the last may be.
+    pub(super) is_short: bool,
 }
 
 impl World {
@@ -67,6 +69,10 @@ impl World {
     /// The registry's answer to a request that no fault strikes.
     pub(super) fn answer(&mut self, call: &Call) -> Answer {
         let answer = match self.authorize(call) {
+            Ok(()) if self.options.authorization_refused && call.has("authorization") => {
+                let message = "only one way to authenticate is allowed";
+                Err(Answer::error(400, "INVALID_ARGUMENT", message))
+            }
             Ok(()) => self.act(call),
             Err(refusal) => Err(refusal),
         };

@@ -38,6 +38,22 @@ pub struct RegistryOptions {
     pub credentials: Arc<Credentials>,
     /// The largest manifest to read, in bytes; 32 MiB by default.
     pub max_manifest_bytes: u64,
+    /// Whether several tags are written in one request; to be learnt by default.
+    pub tags_at_once: TagsAtOnce,
+}
+
+/// Whether a registry writes several tags in one request: end-7b of the distribution
+/// specification, which few registries know so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TagsAtOnce {
+    /// It is found out with the first tags. That costs nothing where the registry cannot, and
+    /// one request where it can.
+    #[default]
+    Learn,
+    /// It can. Where that is not so after all, one request is lost.
+    Always,
+    /// It cannot, or is not to be bothered.
+    Never,
 }
 
 impl Default for RegistryOptions {
@@ -53,6 +69,7 @@ impl Default for RegistryOptions {
             user_agent: concat!("plimsoll-registry/", env!("CARGO_PKG_VERSION")).to_owned(),
             credentials: Arc::new(Credentials::anonymous()),
             max_manifest_bytes: 32 << 20,
+            tags_at_once: TagsAtOnce::Learn,
         }
     }
 }
@@ -69,6 +86,7 @@ impl fmt::Debug for RegistryOptions {
             .field("retries", &self.retries)
             .field("user_agent", &self.user_agent)
             .field("max_manifest_bytes", &self.max_manifest_bytes)
+            .field("tags_at_once", &self.tags_at_once)
             .finish_non_exhaustive()
     }
 }

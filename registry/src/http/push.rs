@@ -1,4 +1,4 @@
-//! Pushes: a manifest under a tag.
+//! Pushes: a manifest under a tag, or under its digest alone.
 
 use reqwest::Method;
 use reqwest::header::HeaderValue;
@@ -11,27 +11,49 @@ use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::reference::Selector;
 use crate::store::{Blame, Store as _, StoreError};
-use crate::tag::Tag;
 
 impl RepositoryStore {
-    /// Puts the bytes of `manifest`, as they are, under `tag`.
-    pub(super) async fn push(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
-        let selector = Selector::Tag(tag.clone());
-        let mut request = self.manifest_request(Method::PUT, &selector, "write");
+    /// Puts the bytes of `manifest`, as they are, under `selector`.
+    pub(super) async fn push(
+        &self,
+        selector: &Selector,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        self.push_for_answer(selector, manifest).await.map(drop)
+    }
+
+    /// [`RepositoryStore::push`], and what the registry answered; `None` when the answer was
+    /// lost, and a look shows that it was done.
+    pub(super) async fn push_for_answer(
+        &self,
+        selector: &Selector,
+        manifest: &Manifest,
+    ) -> Result<Option<Answer>, StoreError> {
+        let request = self.push_request(selector, manifest)?;
+        let answer = self.put_until_settled(&request, selector, manifest.digest()).await?;
+        if let Some(answer) = &answer {
+            self.registry().tagging().learn(answer);
+            self.settle(&request, answer, selector, manifest).await?;
+        }
+        Ok(answer)
+    }
+
+    pub(super) fn push_request(
+        &self,
+        selector: &Selector,
+        manifest: &Manifest,
+    ) -> Result<Request, StoreError> {
+        let request = self.manifest_request(Method::PUT, selector, "write");
         let media_type =
             HeaderValue::from_str(manifest.media_type().as_str()).map_err(|error| {
                 let message = format!("{}: its media type is not header text", request.purpose);
                 StoreError::new(Blame::Local, message).with_source(error)
             })?;
-        request = request.with_body(media_type, manifest.bytes().clone());
-        match self.put_until_settled(&request, &selector, manifest.digest()).await? {
-            Some(answer) => self.settle(&request, &answer, tag, manifest).await,
-            None => Ok(()),
-        }
+        Ok(request.with_body(media_type, manifest.bytes().clone()))
     }
 
     /// The registry's last word; `None` when a try that seemed to fail turns out to have worked.
-    async fn put_until_settled(
+    pub(super) async fn put_until_settled(
         &self,
         request: &Request,
         selector: &Selector,
@@ -63,7 +85,7 @@ impl RepositoryStore {
         &self,
         request: &Request,
         answer: &Answer,
-        tag: &Tag,
+        selector: &Selector,
         manifest: &Manifest,
     ) -> Result<(), StoreError> {
         match answer.status.as_u16() {
@@ -71,8 +93,8 @@ impl RepositoryStore {
                 let problem = refusal::html_problem(answer);
                 Err(refusal::not_an_api(request, answer, &problem))
             }
-            200 | 201 | 202 | 204 => check_stored(answer, tag, manifest),
-            400 | 403 | 409 | 412 => self.settle_refusal(request, answer, tag, manifest).await,
+            200 | 201 | 202 | 204 => check_stored(request, answer, manifest),
+            400 | 403 | 409 | 412 => self.settle_refusal(request, answer, selector, manifest).await,
             404 => {
                 let message = refusal::error(request, answer).to_string();
                 Err(StoreError::new(Blame::NotFound, message).with_remedy(
@@ -97,19 +119,18 @@ impl RepositoryStore {
         &self,
         request: &Request,
         answer: &Answer,
-        tag: &Tag,
+        selector: &Selector,
         manifest: &Manifest,
     ) -> Result<(), StoreError> {
         let refused = self.refusal(request, answer);
-        let selector = Selector::Tag(tag.clone());
         // What cannot be looked at was refused for what the registry said.
-        let Ok(current) = self.head(&selector).await else { return Err(refused) };
+        let Ok(current) = self.head(selector).await else { return Err(refused) };
         match current {
             Some(current) if current.digest == *manifest.digest() => Ok(()),
             Some(current) if speaks_of_immutability(request, answer) => {
                 let message = format!("{refused}: the tag is immutable and at {}", current.digest);
                 Err(StoreError::new(Blame::Conflict, message).with_remedy(format!(
-                    "choose another tag than {tag}, or allow it to be moved in the registry's \
+                    "choose another tag than {selector}, or allow it to be moved in the registry's \
                      settings"
                 )))
             }
@@ -131,12 +152,16 @@ fn speaks_of_immutability(request: &Request, answer: &Answer) -> bool {
 
 /// Whether what the registry says it stored is what was sent. It may name the same bytes by
 /// another algorithm.
-fn check_stored(answer: &Answer, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
+pub(super) fn check_stored(
+    request: &Request,
+    answer: &Answer,
+    manifest: &Manifest,
+) -> Result<(), StoreError> {
     match content_digest(answer) {
         Some(stored)
             if stored != *manifest.digest() && stored.verify(manifest.bytes()).is_err() =>
         {
-            Err(StoreError::stored_differently(tag, manifest.digest(), &stored))
+            Err(StoreError::stored_differently(&request.purpose, manifest.digest(), &stored))
         }
         _ => Ok(()),
     }

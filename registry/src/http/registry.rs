@@ -8,7 +8,9 @@ use reqwest::{Method, Url};
 use tokio::time::Instant;
 
 use super::auth::{Auth, Pass};
+use super::opened::Opened;
 use super::options::RegistryOptions;
+use super::payload::Payload;
 use super::quota::Quota;
 use super::redirect;
 use super::refusal;
@@ -16,6 +18,7 @@ use super::repository::RepositoryStore;
 use super::request::{Answer, Failure, Request};
 use super::retry::{Pauses, Policy, Traffic};
 use super::scope::{Access, Scope};
+use super::tagging::Tagging;
 use super::transport::Transport;
 use super::wire::Wire;
 use crate::certificates::Certificates;
@@ -37,6 +40,9 @@ struct Inner {
     quota: Quota,
     /// HEAD was answered by 405: GET does its work from then on.
     has_no_head: AtomicBool,
+    /// A blob was too large to be sent at once: the next ones go in chunks from the start.
+    wants_chunks: AtomicBool,
+    tagging: Tagging,
 }
 
 impl Registry {
@@ -62,10 +68,20 @@ impl Registry {
         };
         let auth = Auth::new(host.clone(), options.plain_http, Arc::clone(&options.credentials));
         let max_manifest_bytes = options.max_manifest_bytes;
-        let has_no_head = AtomicBool::new(false);
-        let quota = Quota::default();
-        let inner = Inner { host, base, max_manifest_bytes, wire, auth, quota, has_no_head };
-        Ok(Self { inner: Arc::new(inner) })
+        let (quota, has_no_head, wants_chunks) = Default::default();
+        Ok(Self {
+            inner: Arc::new(Inner {
+                host,
+                base,
+                max_manifest_bytes,
+                wire,
+                auth,
+                quota,
+                has_no_head,
+                wants_chunks,
+                tagging: Tagging::new(options.tags_at_once),
+            }),
+        })
     }
 
     /// The repository at `path` of this registry: a legal one, such as
@@ -75,7 +91,24 @@ impl Registry {
     /// write, too, where the registry wants no more than a password or nothing.
     #[must_use]
     pub fn repository(&self, path: &str, access: Access) -> RepositoryStore {
-        RepositoryStore::new(self.clone(), path, access)
+        RepositoryStore::new(self.clone(), path, Scope::new(path, access))
+    }
+
+    /// [`Registry::repository`], to which blobs are also to be mounted from the repositories at
+    /// the paths `sources`.
+    ///
+    /// The rights on all of them are asked for at once, so that one token does for the copy:
+    /// [`RepositoryStore::source`] gives the sources as stores that share it. That takes one
+    /// user who may read them all; where credentials differ by path, open them apart.
+    #[must_use]
+    pub fn repository_with_sources(
+        &self,
+        path: &str,
+        access: Access,
+        sources: &[&str],
+    ) -> RepositoryStore {
+        let scope = Scope::new(path, access).with_sources(sources);
+        RepositoryStore::new(self.clone(), path, scope)
     }
 
     /// The host, as it stands in references.
@@ -117,6 +150,19 @@ impl Registry {
         self.inner.has_no_head.store(true, Ordering::Relaxed);
     }
 
+    pub(super) fn tagging(&self) -> &Tagging {
+        &self.inner.tagging
+    }
+
+    /// Whether blobs are to be sent in chunks, as far as is known.
+    pub(super) fn wants_chunks(&self) -> bool {
+        self.inner.wants_chunks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_chunks(&self) {
+        self.inner.wants_chunks.store(true, Ordering::Relaxed);
+    }
+
     /// Sends `request` with what the registry asks for, until it is answered for good.
     pub(super) async fn send(
         &self,
@@ -134,6 +180,23 @@ impl Registry {
         }
     }
 
+    /// [`Registry::send`] up to the head of the answer: its body is left to the caller.
+    pub(super) async fn send_for_head(
+        &self,
+        request: &Request,
+        scope: &Scope,
+    ) -> Result<Opened, StoreError> {
+        let deadline = self.wire().deadline();
+        let mut tries = self.wire().tries(request, traffic(request), deadline);
+        loop {
+            let attempt = tries.begin().await.map_err(|failure| failure.error)?;
+            let result = tries.within(self.open(request, scope, attempt, deadline)).await;
+            if !tries.is_worth_another(&result).await {
+                return result.map_err(|failure| failure.error);
+            }
+        }
+    }
+
     /// One try: it goes out again only where a challenge asks for something new to be shown.
     pub(super) async fn attempt(
         &self,
@@ -142,24 +205,38 @@ impl Registry {
         attempt: u32,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
+        self.open(request, scope, attempt, deadline).await?.read(request).await
+    }
+
+    async fn open(
+        &self,
+        request: &Request,
+        scope: &Scope,
+        attempt: u32,
+        deadline: Instant,
+    ) -> Result<Opened, Failure> {
         let Inner { auth, wire, .. } = &*self.inner;
+        if !self.is_own(&request.url) {
+            // Where an upload was sent to: what is shown here is nothing to show there.
+            return wire.transport.open(request, None, attempt).await;
+        }
         let mut pass = auth.pass(wire, request, scope, deadline).await?;
         let mut is_renewed = false;
         loop {
-            let answer = wire.transport.exchange(request, pass.header(), attempt).await?;
+            let opened = wire.transport.open(request, pass.header(), attempt).await?;
+            let head = &opened.head;
             // A challenge of another host, where a redirect led, is none of this registry's.
-            let is_own = redirect::is_same_host(&request.url, &answer.url);
+            let is_own = self.is_own(&head.url);
             if is_own {
-                self.inner.quota.note(&answer.headers);
+                self.inner.quota.note(&head.headers);
             }
-            if answer.status != 401 || !is_own {
-                auth.admitted(&pass, request, answer.status);
-                return Ok(answer);
+            if head.status != 401 || !is_own {
+                auth.admitted(&pass, request, head.status);
+                return Ok(opened);
             }
             let was_shown = pass.header().is_some();
-            if (was_shown && is_renewed) || !auth.challenged(&pass, request, scope, &answer).await?
-            {
-                return Ok(answer);
+            if (was_shown && is_renewed) || !auth.challenged(&pass, request, scope, head).await? {
+                return Ok(opened);
             }
             is_renewed |= was_shown;
             // Whoever waits for a probe may go on: the challenge is known.
@@ -167,11 +244,41 @@ impl Registry {
             pass = auth.pass(wire, request, scope, deadline).await?;
             let is_same = pass.header() == refused.as_ref();
             match &pass {
-                Pass::Nothing => return Ok(answer),
-                Pass::Shown { is_renewable: false, .. } if is_same => return Ok(answer),
+                Pass::Nothing => return Ok(opened),
+                Pass::Shown { is_renewable: false, .. } if is_same => return Ok(opened),
                 _ => {}
             }
+            // To its end, so that the connection can be used again.
+            opened.read(request).await?;
         }
+    }
+
+    /// One try of a request whose body can be given only once. What a challenge asks for is
+    /// shown in the next.
+    pub(super) async fn upload(
+        &self,
+        request: &Request,
+        payload: Payload,
+        scope: &Scope,
+        attempt: u32,
+    ) -> Result<Answer, Failure> {
+        let Inner { auth, wire, .. } = &*self.inner;
+        if !self.is_own(&request.url) {
+            return wire.transport.upload(request, payload, None, attempt).await;
+        }
+        let pass = auth.pass(wire, request, scope, wire.deadline()).await?;
+        let answer = wire.transport.upload(request, payload, pass.header(), attempt).await?;
+        if answer.status == 401 {
+            auth.challenged(&pass, request, scope, &answer).await?;
+        } else {
+            auth.admitted(&pass, request, answer.status);
+        }
+        Ok(answer)
+    }
+
+    /// Whether what is shown to this registry may be shown at `url`.
+    fn is_own(&self, url: &Url) -> bool {
+        redirect::is_same_host(&self.inner.base, url)
     }
 
     /// The error for an answer that ends the matter.

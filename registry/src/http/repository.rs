@@ -11,7 +11,7 @@ use reqwest::{Method, StatusCode};
 use super::refusal;
 use super::registry::Registry;
 use super::request::{Answer, Request};
-use super::scope::{Access, Scope};
+use super::scope::Scope;
 use crate::digest::Digest;
 use crate::manifest::{Descriptor, Manifest, ManifestError, MediaType};
 use crate::reference::Selector;
@@ -36,8 +36,7 @@ pub struct RepositoryStore {
 }
 
 impl RepositoryStore {
-    pub(super) fn new(registry: Registry, path: &str, access: Access) -> Self {
-        let scope = Scope::new(path, access);
+    pub(super) fn new(registry: Registry, path: &str, scope: Scope) -> Self {
         Self { registry, path: path.to_owned(), scope, read: Mutex::default() }
     }
 
@@ -51,6 +50,14 @@ impl RepositoryStore {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The repository at `path`, to be read with this one's token; `None` when it is not among
+    /// the sources that this one was opened with.
+    #[must_use]
+    pub fn source(&self, path: &str) -> Option<Self> {
+        let is_covered = self.scope.covers(path);
+        is_covered.then(|| Self::new(self.registry.clone(), path, self.scope.clone()))
     }
 
     pub(super) fn scope(&self) -> &Scope {
@@ -74,6 +81,12 @@ impl RepositoryStore {
         };
         let purpose = format!("{purpose} {self}{separator}{what}");
         self.request(method, &["manifests", what], &purpose)
+    }
+
+    /// A request for `blob`, to `purpose` it.
+    pub(super) fn blob_request(&self, method: Method, blob: &Descriptor, purpose: &str) -> Request {
+        let purpose = format!("{purpose} blob {} of {self}", blob.digest);
+        self.request(method, &["blobs", blob.digest.as_str()], &purpose)
     }
 
     pub(super) async fn send(&self, request: &Request) -> Result<Answer, StoreError> {
@@ -172,7 +185,15 @@ impl Store for RepositoryStore {
     }
 
     async fn put(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
-        self.push(tag, manifest).await
+        self.push(&Selector::Tag(tag.clone()), manifest).await
+    }
+
+    async fn put_tags(
+        &self,
+        tags: &[Tag],
+        manifest: &Manifest,
+    ) -> Result<BTreeSet<Tag>, StoreError> {
+        self.push_many(tags, manifest).await
     }
 
     async fn untag(&self, tag: &Tag) -> Result<(), StoreError> {

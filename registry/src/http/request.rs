@@ -116,6 +116,12 @@ impl Answer {
     }
 }
 
+impl AsRef<Self> for Answer {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Failure {
     /// One that would come again.
     pub(super) fn lasting(error: StoreError) -> Self {

@@ -83,6 +83,11 @@ impl Attempts {
         Self { policy, deadline, done: 0 }
     }
 
+    /// Moves the deadline.
+    pub(super) fn extend(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// Which try this is, from 1.
     pub(super) fn start(&mut self) -> u32 {
         self.done += 1;

@@ -9,11 +9,13 @@ pub enum Access {
     PullPush,
 }
 
-/// The rights on one repository, `repository:PATH:ACTIONS`.
+/// The rights on one repository, `repository:PATH:ACTIONS`, and to read others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Scope {
     path: String,
     actions: Vec<String>,
+    /// Paths of repositories to read, each once: blobs are mounted from them.
+    sources: Vec<String>,
 }
 
 impl Scope {
@@ -28,7 +30,16 @@ impl Scope {
             Access::PullPush => &["pull", "push"],
         };
         let actions = actions.iter().map(|&action| action.to_owned()).collect();
-        Self { path: path.to_owned(), actions }
+        Self { path: path.to_owned(), actions, sources: Vec::new() }
+    }
+
+    /// Adds the right to read other repositories.
+    pub(super) fn with_sources(mut self, paths: &[&str]) -> Self {
+        self.sources.extend(paths.iter().map(|&path| path.to_owned()));
+        self.sources.sort_unstable();
+        self.sources.dedup();
+        self.sources.retain(|source| *source != self.path);
+        self
     }
 
     /// Adds the actions on this repository that `challenge` demands, such as `delete`; whether
@@ -58,12 +69,25 @@ impl Scope {
         &self.path
     }
 
-    /// As an issuer takes it; empty when there are no rights to ask for.
+    /// Whether the repository at `path` may be read with it.
+    pub(super) fn covers(&self, path: &str) -> bool {
+        self.path == path || self.sources.iter().any(|source| source == path)
+    }
+
+    /// As an issuer takes it, one repository after the other. The repository's own comes first:
+    /// some issuers read no further.
+    /// Empty when there are no rights to ask for.
     pub(super) fn text(&self) -> String {
         if self.actions.is_empty() {
             return String::new();
         }
-        format!("repository:{}:{}", self.path, self.actions.join(","))
+        let mut text = format!("repository:{}:{}", self.path, self.actions.join(","));
+        for source in &self.sources {
+            text.push_str(" repository:");
+            text.push_str(source);
+            text.push_str(":pull");
+        }
+        text
     }
 }
 
@@ -78,5 +102,13 @@ mod tests {
         assert!(!scope.widen("repository:a/b:push repository:x:delete registry:catalog:* junk"));
         assert!(scope.widen("repository:x:pull repository:a/b:delete,push,A B"));
         assert_eq!(scope.text(), "repository:a/b:pull,push,delete");
+    }
+
+    #[test]
+    fn edge_28_the_right_to_push_comes_first_and_sources_once() {
+        let scope = Scope::new("m", Access::PullPush).with_sources(&["z", "a", "m", "z"]);
+        assert_eq!(scope.text(), "repository:m:pull,push repository:a:pull repository:z:pull");
+        assert!(scope.covers("m") && scope.covers("z") && !scope.covers("b"));
+        assert_eq!(scope, Scope::new("m", Access::PullPush).with_sources(&["a", "z"]));
     }
 }

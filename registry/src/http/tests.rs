@@ -4,12 +4,17 @@ mod admission;
 mod auth;
 #[cfg(feature = "fake")]
 mod budgets;
+#[cfg(feature = "fake")]
+mod downloads;
 mod faults;
 mod issuers;
 mod manifests;
 mod pushes;
+mod tagging;
 mod tags;
 mod tls;
+#[cfg(feature = "fake")]
+mod uploads;
 
 use bytes::Bytes;
 

@@ -80,7 +80,8 @@ pub(super) fn get(purpose: &str, mut issuer: Url, bearer: &Bearer, scope: &str) 
             pairs.append_pair("service", service);
         }
         pairs.append_pair("client_id", CLIENT_ID);
-        if !scope.is_empty() {
+        // Issuers that take several in one parameter also take several parameters.
+        for scope in scope.split(' ').filter(|scope| !scope.is_empty()) {
             pairs.append_pair("scope", scope);
         }
     }
@@ -209,6 +210,12 @@ mod tests {
         assert_eq!(request.url.as_str(), expected);
         let none = get("p", "https://auth/token".parse().expect("a URL"), &bearer, "");
         assert_eq!(none.url.as_str(), "https://auth/token?service=s+v&client_id=plimsoll");
+        let two = get("p", request.url, &bearer, "repository:a:pull,push repository:b:pull");
+        assert!(
+            two.url
+                .as_str()
+                .ends_with("&scope=repository%3Aa%3Apull%2Cpush&scope=repository%3Ab%3Apull")
+        );
     }
 
     #[test]

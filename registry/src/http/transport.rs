@@ -2,16 +2,19 @@
 
 use std::collections::HashSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use reqwest::header::{AUTHORIZATION, HeaderValue, LOCATION, WARNING};
+use bytes::Bytes;
+use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue, LOCATION, WARNING};
 use reqwest::{Client, Method, Url, redirect::Policy};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{debug, warn};
 
+use super::opened::Opened;
 use super::options::RegistryOptions;
+use super::payload::Payload;
 use super::redirect::{self, RedirectError};
-use super::request::{Answer, Failure, REFUSAL_LIMIT, Request};
+use super::request::{Answer, Failure, Request};
 use super::text::{printable, redacted};
 use super::tls::{self, Peer};
 use super::unreachable;
@@ -26,6 +29,9 @@ pub(super) struct Transport {
     home_name: String,
     home: Client,
     away: Client,
+    /// The longest to wait for the next bytes of an answer. The library's own limit of that
+    /// kind would end every upload that takes longer, since nothing is answered before its end.
+    patience: Duration,
     warnings: Mutex<HashSet<String>>,
 }
 
@@ -37,32 +43,63 @@ impl Transport {
             home_name: base.host_str().unwrap_or_default().to_owned(),
             home: client(base, options, Peer::Home, is_loopback)?,
             away: client(base, options, Peer::Away, false)?,
+            patience: options.read_timeout,
             warnings: Mutex::default(),
         })
     }
 
     /// Sends `request`, with `authorization` as long as it stays on its host, and follows
     /// redirects. `attempt` is for the log.
+    pub(super) async fn open(
+        &self,
+        request: &Request,
+        authorization: Option<&HeaderValue>,
+        attempt: u32,
+    ) -> Result<Opened, Failure> {
+        let mut url = request.url.clone();
+        for _ in 0..=redirect::LIMIT {
+            let shown = authorization.filter(|_| redirect::is_same_host(&request.url, &url));
+            let opened = self.hop(request, &url, shown, attempt, None).await?;
+            if !redirect::is_redirect(opened.head.status) {
+                return Ok(opened);
+            }
+            // To its end, so that the connection can be used again.
+            let answer = opened.read(request).await?;
+            url = redirect::target(&request.method, &url, answer.status, answer.header(LOCATION))
+                .map_err(|error| astray(request, &answer, error))?;
+        }
+        let error = RedirectError::TooMany;
+        let message = format!("{}: {} {}", request.purpose, request.method, redacted(&url));
+        Err(Failure::lasting(StoreError::new(Blame::Registry, message).with_source(error)))
+    }
+
+    /// [`Transport::open`], and the whole of the answer.
     pub(super) async fn exchange(
         &self,
         request: &Request,
         authorization: Option<&HeaderValue>,
         attempt: u32,
     ) -> Result<Answer, Failure> {
-        let mut url = request.url.clone();
-        for _ in 0..=redirect::LIMIT {
-            let shown = authorization.filter(|_| redirect::is_same_host(&request.url, &url));
-            let answer = self.hop(request, &url, shown, attempt).await?;
-            if !redirect::is_redirect(answer.status) {
-                return Ok(answer);
+        self.open(request, authorization, attempt).await?.read(request).await
+    }
+
+    /// Sends `request` with a body that can be given only once. A redirect is not followed.
+    pub(super) async fn upload(
+        &self,
+        request: &Request,
+        payload: Payload,
+        authorization: Option<&HeaderValue>,
+        attempt: u32,
+    ) -> Result<Answer, Failure> {
+        let opened = self.hop(request, &request.url, authorization, attempt, Some(payload)).await?;
+        let answer = opened.read(request).await?;
+        match redirect::is_redirect(answer.status) {
+            true => {
+                let host = request.url.host_str().unwrap_or_default().to_owned();
+                Err(astray(request, &answer, RedirectError::Write { host }))
             }
-            let location = answer.header(LOCATION);
-            url = redirect::target(&request.method, &url, answer.status, location)
-                .map_err(|error| astray(request, &answer, error))?;
+            false => Ok(answer),
         }
-        let error = RedirectError::TooMany;
-        let message = format!("{}: {} {}", request.purpose, request.method, redacted(&url));
-        Err(Failure::lasting(StoreError::new(Blame::Registry, message).with_source(error)))
     }
 
     async fn hop(
@@ -71,11 +108,12 @@ impl Transport {
         url: &Url,
         shown: Option<&HeaderValue>,
         attempt: u32,
-    ) -> Result<Answer, Failure> {
+        payload: Option<Payload>,
+    ) -> Result<Opened, Failure> {
         let started = Instant::now();
-        let result = self.send(request, url, shown).await;
+        let result = self.send(request, url, shown, payload).await;
         let status = match &result {
-            Ok(answer) => answer.status.as_u16().to_string(),
+            Ok(opened) => opened.head.status.as_u16().to_string(),
             Err(failure) => failure.error.to_string(),
         };
         debug!(
@@ -94,7 +132,8 @@ impl Transport {
         request: &Request,
         url: &Url,
         shown: Option<&HeaderValue>,
-    ) -> Result<Answer, Failure> {
+        payload: Option<Payload>,
+    ) -> Result<Opened, Failure> {
         let at_home = url.host_str() == Some(self.home_name.as_str());
         let client = if at_home { &self.home } else { &self.away };
         let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
@@ -102,23 +141,32 @@ impl Transport {
         if let Some(authorization) = shown {
             sent.headers_mut().insert(AUTHORIZATION, authorization.clone());
         }
-        if !request.body.is_empty() {
-            *sent.body_mut() = Some(request.body.clone().into());
-        }
-        let unreachable = |error| unreachable::failure(request, url, error);
-        let mut response = client.execute(sent).await.map_err(unreachable)?;
-        let mut answer = Answer {
+        let response = match payload {
+            Some(payload) => {
+                *sent.body_mut() = Some(payload.body);
+                payload.pulse.keep(client.execute(sent)).await
+            }
+            None => {
+                if !request.body.is_empty() {
+                    *sent.body_mut() = Some(request.body.clone().into());
+                } else if [Method::POST, Method::PUT, Method::PATCH].contains(&request.method) {
+                    // Proxies refuse such a request with 411 when it does not say that it is empty.
+                    sent.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(0));
+                }
+                timeout(self.patience, client.execute(sent)).await.ok()
+            }
+        };
+        let Some(response) = response else { return Err(unreachable::silence(request, url)) };
+        let response = response.map_err(|error| unreachable::failure(request, url, error))?;
+        let head = Answer {
             status: response.status(),
             headers: response.headers().clone(),
             url: url.clone(),
             body: Bytes::new(),
             shown: shown.cloned(),
         };
-        self.pass_on_warnings(&answer);
-        if request.method != Method::HEAD {
-            answer.body = read_body(request, &answer, &mut response).await?;
-        }
-        Ok(answer)
+        self.pass_on_warnings(&head);
+        Ok(Opened::new(head, response, self.patience))
     }
 
     /// `Warning: 299 - "text"` is the registry's way to reach people, once per text.
@@ -146,8 +194,7 @@ fn client(
         .referer(false)
         // Retries are counted and paced here, not below.
         .retry(reqwest::retry::never())
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.read_timeout);
+        .connect_timeout(options.connect_timeout);
     // No proxy can reach this machine's own loopback.
     let builder = if is_loopback { builder.no_proxy() } else { builder };
     builder.build().map_err(|error| {
@@ -159,47 +206,6 @@ fn client(
 fn is_loopback(url: &Url) -> bool {
     let name = url.host_str().unwrap_or_default();
     name.parse::<crate::host::Host>().is_ok_and(|host| host.is_loopback())
-}
-
-/// The body, up to the request's limit; of a refusal, as much as came.
-async fn read_body(
-    request: &Request,
-    answer: &Answer,
-    response: &mut reqwest::Response,
-) -> Result<Bytes, Failure> {
-    let is_refusal = !answer.status.is_success();
-    let limit = if is_refusal { REFUSAL_LIMIT } else { request.limit };
-    if !is_refusal && response.content_length().is_some_and(|length| length > limit) {
-        return Err(too_large(request, answer, limit));
-    }
-    let mut body = BytesMut::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-            Ok(None) => return Ok(body.freeze()),
-            Err(_) if is_refusal => return Ok(body.freeze()),
-            Err(error) => return Err(unreachable::failure(request, &answer.url, error)),
-        }
-        if body.len() as u64 > limit {
-            if is_refusal {
-                body.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-                return Ok(body.freeze());
-            }
-            return Err(too_large(request, answer, limit));
-        }
-    }
-}
-
-fn too_large(request: &Request, answer: &Answer, limit: u64) -> Failure {
-    let url = redacted(&answer.url);
-    let message = format!(
-        "{}: {} {url}: the answer is larger than {limit} bytes",
-        request.purpose, request.method
-    );
-    Failure::lasting(
-        StoreError::new(Blame::Registry, message)
-            .with_remedy("raise the limit for manifests if this one is meant to be that large"),
-    )
 }
 
 fn astray(request: &Request, answer: &Answer, error: RedirectError) -> Failure {

@@ -38,6 +38,15 @@ pub(super) fn failure(request: &Request, url: &Url, error: reqwest::Error) -> Fa
     Failure { error, again: diagnosis.again }
 }
 
+/// The failure of `request` for want of an answer, while it was at `url`.
+pub(super) fn silence(request: &Request, url: &Url) -> Failure {
+    let (method, shown, host) = (&request.method, redacted(url), host_of(url));
+    let message = format!("{}: {method} {shown}: {host} did not answer in time", request.purpose);
+    let remedy = "try again later, or with a larger read timeout";
+    let error = StoreError::new(Blame::Registry, message).with_remedy(remedy);
+    Failure { error, again: Again::Unclear }
+}
+
 /// `host[:port]`, as a message names it.
 fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -65,11 +74,7 @@ fn diagnose(error: &reqwest::Error, host: &str) -> Diagnosis {
                       for a loopback host, name its authority by --ca-file";
         return Diagnosis { problem, remedy: Some(remedy.to_owned()), again: Again::Never };
     }
-    let problem = if error.is_timeout() {
-        format!("{host} did not answer in time")
-    } else {
-        format!("{host} closed the connection before it had answered")
-    };
+    let problem = format!("{host} closed the connection before it had answered");
     Diagnosis { problem, remedy: None, again: Again::Unclear }
 }
 

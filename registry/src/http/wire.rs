@@ -79,10 +79,10 @@ impl Tries<'_> {
     }
 
     /// Runs one try up to the deadline.
-    pub(super) async fn within(
+    pub(super) async fn within<T>(
         &self,
-        attempt: impl Future<Output = Result<Answer, Failure>>,
-    ) -> Result<Answer, Failure> {
+        attempt: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         match tokio::time::timeout_at(self.deadline, attempt).await {
             Ok(result) => result,
             Err(_) => Err(self.late("no answer within")),
@@ -90,8 +90,11 @@ impl Tries<'_> {
     }
 
     /// Whether to try again, after the pause that goes before.
-    pub(super) async fn is_worth_another(&mut self, result: &Result<Answer, Failure>) -> bool {
-        let asked = match result {
+    pub(super) async fn is_worth_another<T: AsRef<Answer>>(
+        &mut self,
+        result: &Result<T, Failure>,
+    ) -> bool {
+        let asked = match result.as_ref().map(AsRef::as_ref) {
             Ok(answer) if self.may_pass(answer) => {
                 // A gateway that gave up does not know what became of the request behind it.
                 self.is_unclear = matches!(answer.status.as_u16(), 408 | 500 | 502 | 504);
@@ -121,8 +124,8 @@ impl Tries<'_> {
     /// Whether an answer may be another next time: a storage that the registry redirects to
     /// refuses a URL that has expired, and then the registry has a new one.
     fn may_pass(&self, answer: &Answer) -> bool {
-        let is_stale =
-            answer.status == 403 && !redirect::is_same_host(&self.request.url, &answer.url);
+        let is_stale = matches!(answer.status.as_u16(), 400 | 403)
+            && !redirect::is_same_host(&self.request.url, &answer.url);
         is_stale || retry::is_worth_retrying(answer.status)
     }
 

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use crate::alias::AliasPolicy;
+use crate::apply::Applied;
 use crate::credential::Credentials;
-use crate::fake::{Answer, FakeAuth, FakeOptions, FakeRegistry, Fault, FaultRule, TagWrites};
-use crate::http::options::RegistryOptions;
+use crate::fake::{
+    Answer, FakeAuth, FakeOptions, FakeRegistry, Fault, FaultRule, TagWrites, TagsBesideTag,
+};
+use crate::http::options::{RegistryOptions, TagsAtOnce};
 use crate::http::registry::Registry;
 use crate::http::script::quick;
 use crate::http::{Access, RepositoryStore};
@@ -17,29 +20,42 @@ use crate::store::Store as _;
 
 use super::{by_tag, tag};
 
-fn bearer() -> FakeOptions {
+pub(super) fn bearer() -> FakeOptions {
     FakeOptions { auth: FakeAuth::bearer("me", "hunter2"), ..FakeOptions::default() }
 }
 
 fn store(fake: &FakeRegistry) -> RepositoryStore {
+    registry(fake).repository("acme/web", Access::PullPush)
+}
+
+/// A client that nothing is known to yet.
+pub(super) fn registry(fake: &FakeRegistry) -> Registry {
+    registry_with(fake, TagsAtOnce::Learn)
+}
+
+fn registry_with(fake: &FakeRegistry, tags_at_once: TagsAtOnce) -> Registry {
     let credentials = Arc::new(Credentials::fixed("me", Secret::new("hunter2")));
-    let options = RegistryOptions { credentials, ..RegistryOptions::default() };
+    let options = RegistryOptions { credentials, tags_at_once, ..RegistryOptions::default() };
     let host = fake.host().parse().expect("a host");
     let registry = Registry::with_policy(host, &options, quick(options.retries));
-    registry.expect("a client").repository("acme/web", Access::PullPush)
+    registry.expect("a client")
 }
 
 /// Releases the image at the tag `1.2.3` as that version.
 async fn release(fake: &FakeRegistry, guard: Guard) {
+    let applied = release_from(&store(fake), guard, "1.2.3").await;
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+}
+
+/// Releases the image at the tag `source` as `1.2.3`.
+async fn release_from(web: &RepositoryStore, guard: Guard, source: &str) -> Applied {
     let versions = vec!["1.2.3".parse().expect("a version")];
     let release = Release::new(versions, AliasPolicy::default());
     let release = Release { guard, force: guard == Guard::Off, ..release };
-    let web = store(fake);
-    let target = Target { store: &web, repository: "acme/web", concurrency: 8 };
-    let observation = target.observe(&release, &by_tag("1.2.3")).await.expect("observed");
+    let target = Target { store: web, repository: "acme/web", concurrency: 8 };
+    let observation = target.observe(&release, &by_tag(source)).await.expect("observed");
     let plan = plan(&release, &observation);
-    let applied = target.apply(&release, observation, &plan).await;
-    assert!(applied.error.is_none(), "{:?}", applied.error);
+    target.apply(&release, observation, &plan).await
 }
 
 /// A repository in which `1.2.3` is new and its aliases point elsewhere.
@@ -81,6 +97,95 @@ async fn an_unguarded_retag_stays_in_its_budget() {
     release(&fake, Guard::Off).await;
     let writes = fake.count(|request| request.method == "PUT");
     assert_eq!(fake.requests().len(), 3 + writes, "{}", methods(&fake));
+}
+
+/// A repository in which the image at `build-7` is to be tagged `1.2.3`, `1.2`, `1`, `latest`.
+fn built(options: FakeOptions) -> FakeRegistry {
+    let fake = seeded(options);
+    let image = fake.tags("acme/web")[&tag("1.2.3")].clone();
+    fake.untag("acme/web", "1.2.3");
+    fake.tag("acme/web", "build-7", &image);
+    fake
+}
+
+/// A registry that knows end-7b.
+fn several(tags_beside_tag: TagsBesideTag) -> FakeOptions {
+    FakeOptions { tags_per_put: 10, tags_beside_tag, ..bearer() }
+}
+
+#[tokio::test]
+async fn edge_41_4_tags_are_7_requests_cold_and_4_where_one_writes_them_all() {
+    use TagsAtOnce::{Always, Learn};
+    let refused = || several(TagsBesideTag::Refused);
+    for (options, at_once, expected) in [
+        // Challenge, token, image, and then each tag.
+        (bearer(), Learn, "GET GET GET PUT PUT PUT PUT"),
+        (refused(), Always, "GET GET GET PUT"),
+        (several(TagsBesideTag::Taken), Learn, "GET GET GET PUT"),
+        // As zot and olareg do: the request that was to find out is lost, once.
+        (refused(), Learn, "GET GET GET PUT PUT"),
+    ] {
+        let fake = built(options);
+        let registry = registry_with(&fake, at_once);
+        let web = registry.repository("acme/web", Access::PullPush);
+        let applied = release_from(&web, Guard::Off, "build-7").await;
+        assert!(applied.error.is_none(), "{:?}", applied.error);
+        assert_eq!(methods(&fake), expected);
+        let tags = fake.tags("acme/web");
+        let image = &tags[&tag("build-7")];
+        assert!(["1.2.3", "1.2", "1", "latest"].iter().all(|name| tags[&tag(name)] == *image));
+        // Whatever was learnt is known the next time.
+        for alias in ["1.2", "1", "latest"] {
+            fake.tag("acme/web", alias, &tags[&tag("1.2.2")]);
+        }
+        fake.reset_counts();
+        let applied = release_from(&web, Guard::Off, "build-7").await;
+        assert!(applied.error.is_none(), "{:?}", applied.error);
+        let writes = fake.count(|request| request.method == "PUT");
+        assert_eq!(writes, if expected.ends_with("PUT PUT PUT PUT") { 4 } else { 1 });
+    }
+}
+
+#[tokio::test]
+async fn edge_41_a_guarded_retag_of_4_tags_is_one_write_where_one_writes_them_all() {
+    let fake = built(several(TagsBesideTag::Taken));
+    let applied = release_from(&store(&fake), Guard::Full, "build-7").await;
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+    assert_eq!(fake.count(|request| request.method == "PUT"), 1, "{}", methods(&fake));
+    assert!(fake.requests().len() <= 5 + 3 + 1, "{}", methods(&fake));
+}
+
+#[tokio::test]
+async fn edge_41_tags_that_are_not_taken_are_written_one_by_one() {
+    let fake = built(FakeOptions { tags_taken: 2, ..several(TagsBesideTag::Refused) });
+    let registry = registry_with(&fake, TagsAtOnce::Always);
+    let web = registry.repository("acme/web", Access::PullPush);
+    let applied = release_from(&web, Guard::Full, "build-7").await;
+    assert!(applied.error.is_none(), "{:?}", applied.error);
+    let puts =
+        |name: &str| fake.count(|request| request.method == "PUT" && request.path.ends_with(name));
+    assert_eq!((puts("manifests/1.2.3"), puts("manifests/1.2")), (0, 0));
+    assert_eq!((puts("manifests/1"), puts("manifests/latest")), (1, 1));
+}
+
+#[tokio::test]
+async fn rule_8_tags_that_were_taken_at_once_go_back_with_the_others() {
+    // One of the others fails, or it never becomes known what became of all.
+    let failed = || Fault::Answer(Answer::new(500));
+    for rule in [
+        FaultRule::on("PUT", "/manifests/latest", failed()).times(6),
+        FaultRule::on("PUT", "?tag=", Fault::AnswerLost).times(6),
+    ] {
+        let fake = built(FakeOptions { tags_taken: 2, ..several(TagsBesideTag::Refused) });
+        let before = fake.tags("acme/web");
+        fake.fail(rule);
+        let registry = registry_with(&fake, TagsAtOnce::Always);
+        let web = registry.repository("acme/web", Access::PullPush);
+        let applied = release_from(&web, Guard::Full, "build-7").await;
+        assert!(applied.error.is_some());
+        assert_eq!(fake.pending_faults(), 0);
+        assert_eq!(fake.tags("acme/web"), before, "{:?}", applied.report);
+    }
 }
 
 #[tokio::test]
