@@ -47,12 +47,15 @@
 //! ```
 
 mod alias;
+mod content;
+mod copy;
 mod digest;
 mod host;
 mod manifest;
 mod observation;
 mod plan;
 mod planner;
+mod platform;
 mod reference;
 mod report;
 mod repository;
@@ -60,12 +63,23 @@ mod tag;
 mod version;
 
 pub use alias::{Alias, AliasPolicy, Breadth, Leader, Precision, versions};
+#[doc(hidden)]
+pub use content::parse_content;
+pub use content::{Child, Content, ContentError, Part};
+pub use copy::{
+    AttachedTag, BlobHow, BlobOutcome, BlobReport, BlobSkip, BlobStep, CopyConflict, CopyLimits,
+    CopyOptions, CopyPlan, CopyReport, CopyTagReport, CopyTagSkip, CopyTagStep, DestinationPlan,
+    DestinationReport, DestinationState, ImageTree, LeftOut, LeftOutReason, ManifestHow,
+    ManifestOutcome, ManifestReport, ManifestSkip, ManifestStep, Node, PlatformChoice, Role,
+    TagKept, TagOutcome, Total, TreeBlob, TreeError, plan_copy,
+};
 pub use digest::{Digest, DigestError};
 pub use host::{Host, HostError};
 pub use manifest::{Descriptor, Manifest, ManifestError, MediaType};
 pub use observation::{Guard, Listing, Observation, Release, SCHEMA};
 pub use plan::{Conflict, Joined, Plan, Previous, Skip, SkipReason, Step};
 pub use planner::plan;
+pub use platform::{Platform, PlatformError};
 pub use reference::{Location, Reference, ReferenceError, ReferenceReason, Selector};
 pub use report::{Outcome, Report, TagReport};
 pub use repository::{Repository, RepositoryError};
@@ -108,10 +122,15 @@ pub use archive::{DockerArchive, OciArchive};
 pub use blob::{BlobReader, BlobSink, BlobSource, Copied, Origin};
 #[cfg(feature = "client")]
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
+pub use copy::{
+    Copier, CopyError, CopyEvent, CopyFailure, CopyOutcome, CopySource, Destination, Goal,
+    Progress, Referrers, Sight,
+};
 #[cfg(feature = "client")]
 pub use credential::{
     Credential, CredentialError, Credentials, HelperError, Keeper, Keyring, KeyringError,
 };
+#[cfg(feature = "client")]
 #[cfg(feature = "client")]
 #[doc(hidden)]
 pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
