@@ -53,6 +53,12 @@ pub(crate) enum Command {
     /// Do what a plan says, unless anything it depends on has changed since.
     #[command(after_help = exit_code::HELP)]
     Apply(Box<ApplyArgs>),
+    /// Copy an image to other repositories or registries, and tag it there.
+    ///
+    /// With --semver the image is released at every destination, its aliases included. Without,
+    /// it gets the tag that the destination names, or the one it has.
+    #[command(after_help = exit_code::HELP)]
+    Promote(Box<PromoteArgs>),
     /// Remove tags, and never the images they point at.
     #[command(after_help = exit_code::HELP)]
     Untag(Box<UntagArgs>),
@@ -101,6 +107,45 @@ pub(crate) struct PlanArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// The image to copy: IMAGE:TAG or IMAGE@DIGEST; with --semver the exact tag is understood.
+    #[arg(value_name = "SRC")]
+    pub(crate) source: String,
+    /// Where to. All destinations are planned before anything is written.
+    #[arg(value_name = "DST", required = true)]
+    pub(crate) destinations: Vec<String>,
+    /// Release the image at the destinations as this version.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) semver: Option<String>,
+    #[command(flatten)]
+    pub(crate) shape: ShapeArgs,
+    /// Replace an exact tag that holds another image, and win against versions of equal
+    /// precedence.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Move the aliases without reading the other tags of the destinations.
+    #[arg(long)]
+    pub(crate) no_guard: bool,
+    /// Copy layers too whose media type says that registries do not distribute them.
+    #[arg(long)]
+    pub(crate) include_foreign: bool,
+    /// Leave behind what is attached to the image, such as its signatures.
+    #[arg(long)]
+    pub(crate) no_referrers: bool,
+    /// Copy only what an index has for this platform. What arrives is that platform's manifest:
+    /// another digest than the index.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    pub(crate) platform: Option<String>,
+    /// Print what would be done, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) registry: RegistryArgs,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// What `ocitag plan --plan-out FILE` wrote.
     #[arg(value_name = "FILE")]
@@ -143,6 +188,13 @@ pub(crate) struct ReleaseArgs {
     /// The version: 1.2.3, v1.2.3, 1.2.3-rc.1, 1.2.3+build.
     #[arg(long, value_name = "VERSION", required = true)]
     semver: Option<String>,
+    #[command(flatten)]
+    shape: ShapeArgs,
+}
+
+/// Which tags a version comes to.
+#[derive(Debug, Args)]
+pub(crate) struct ShapeArgs {
     /// Release as this variant: 1.2.3-VARIANT, 1.2-VARIANT, 1-VARIANT and VARIANT. May be
     /// repeated; '' is the image without a variant.
     #[arg(long = "tag", short = 't', value_name = "VARIANT")]
@@ -227,8 +279,14 @@ enum PrecisionArg {
 impl ReleaseArgs {
     /// What is released, with the guard on and nothing forced.
     pub(crate) fn release(&self) -> Result<Release, Failure> {
+        self.shape.release(self.semver.as_deref().unwrap_or_default())
+    }
+}
+
+impl ShapeArgs {
+    /// What is released, with the guard on and nothing forced.
+    pub(crate) fn release(&self, semver: &str) -> Result<Release, Failure> {
         let grammar = VersionGrammar::default();
-        let semver = self.semver.as_deref().unwrap_or_default();
         let usage = |option: &str, error: plimsoll_registry::VersionError| {
             Failure::usage(format!("{option}: {error}"))
         };

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use plimsoll_registry::{
-    Access, CertificateError, Certificates, Credentials, DockerArchive, Environment, Host, Layout,
-    Location, OciArchive, Reference, Registry, RegistryOptions, Secret, Store,
+    Access, CertificateError, Certificates, CopySource, Credentials, Destination, DockerArchive,
+    Environment, Host, Layout, Location, OciArchive, Reference, Registry, RegistryOptions, Secret,
+    Store,
 };
 
 use crate::args::RegistryArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::promote::Ends;
 
 /// Opens stores; the connections and tokens of one registry are shared by its repositories.
 pub(crate) struct Destinations<'a> {
@@ -62,6 +64,62 @@ impl<'a> Destinations<'a> {
             Location::DockerArchive(path) => Ok(Box::new(DockerArchive::open(path)?)),
             other => Err(Failure::usage(format!("{other}: nothing can be tagged there"))),
         }
+    }
+
+    /// The source of a copy and its destinations. Those of one registry share a token that is
+    /// good for both, so that blobs can be mounted.
+    pub(crate) fn open_copy(
+        &mut self,
+        source: &Reference,
+        destinations: &[Reference],
+    ) -> Result<Ends, Failure> {
+        let mut shared: Option<Box<dyn CopySource>> = None;
+        let mut ends: Vec<Box<dyn Destination>> = Vec::with_capacity(destinations.len());
+        for destination in destinations {
+            ends.push(match (source.location(), destination.location()) {
+                (Location::Registry(from), Location::Registry(to)) if from.host() == to.host() => {
+                    let registry = self.registry(to.host())?;
+                    let sources = [from.path()];
+                    let store =
+                        registry.repository_with_sources(to.path(), Access::PullPush, &sources);
+                    if let (None, Some(source)) = (&shared, store.source(from.path())) {
+                        shared = Some(Box::new(source));
+                    }
+                    Box::new(store)
+                }
+                (_, Location::Registry(to)) => {
+                    let registry = self.registry(to.host())?;
+                    Box::new(registry.repository(to.path(), Access::PullPush))
+                }
+                (_, Location::Layout(path)) if path.exists() => Box::new(Layout::open(path)?),
+                (_, Location::Layout(path)) => Box::new(Layout::create(path)?),
+                (_, Location::OciArchive(path)) if path.exists() => {
+                    Box::new(OciArchive::open(path)?)
+                }
+                (_, Location::OciArchive(path)) => Box::new(OciArchive::create(path)?),
+                (_, Location::DockerArchive(path)) if path.exists() => {
+                    Box::new(DockerArchive::open(path)?)
+                }
+                (_, Location::DockerArchive(path)) => Box::new(DockerArchive::create(path)?),
+                (_, other) => {
+                    return Err(Failure::usage(format!("{other}: nothing can be copied there")));
+                }
+            });
+        }
+        let source: Box<dyn CopySource> = match (shared, source.location()) {
+            (Some(shared), _) => shared,
+            (None, Location::Registry(from)) => {
+                let registry = self.registry(from.host())?;
+                Box::new(registry.repository(from.path(), Access::Pull))
+            }
+            (None, Location::Layout(path)) => Box::new(Layout::open(path)?),
+            (None, Location::OciArchive(path)) => Box::new(OciArchive::open(path)?),
+            (None, Location::DockerArchive(path)) => Box::new(DockerArchive::open(path)?),
+            (None, other) => {
+                return Err(Failure::usage(format!("{other}: nothing can be copied from there")));
+            }
+        };
+        Ok((source, ends))
     }
 
     /// The client for the registry at `host`.

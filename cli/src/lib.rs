@@ -12,6 +12,7 @@ mod login;
 mod logout;
 mod output;
 mod plan_file;
+mod promote;
 mod tag;
 mod text;
 mod untag;
@@ -41,6 +42,7 @@ pub fn main() -> std::process::ExitCode {
             run(&args.tag.output, tag::plan(&args.tag, args.plan_out.as_deref()))
         }
         Some(Command::Apply(args)) => run(&args.output, apply::run(args)),
+        Some(Command::Promote(args)) => run(&args.output, promote::run(args)),
         Some(Command::Untag(args)) => run(&args.output, untag::run(args)),
         Some(Command::Login(args)) => run(&args.output, login::run(args)),
         Some(Command::Logout(args)) => run(&args.output, logout::run(args)),

@@ -12,6 +12,7 @@ mod admission;
 mod auth;
 mod blobs;
 mod challenge;
+mod copying;
 mod cursor;
 mod download;
 mod feed;

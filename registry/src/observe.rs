@@ -71,6 +71,25 @@ impl Target<'_> {
         self.observe_listed(release, source, listing).await
     }
 
+    /// Looks at everything that planning `release` takes, of an `image` that is to be brought
+    /// here first.
+    ///
+    /// # Errors
+    /// When any answer is missing or incomplete.
+    pub async fn observe_for(
+        &self,
+        release: &Release,
+        image: Descriptor,
+    ) -> Result<Observation, ObserveError> {
+        let listing = match release.guard {
+            Guard::Full => Listing::Complete(self.tags().await?),
+            Guard::Off => Listing::NotRead,
+        };
+        let seen = self.see(tags_to_ask(release, &listing), &listing).await?;
+        let repository = self.repository.to_owned();
+        Ok(Observation { schema: SCHEMA, repository, source: image, listing, seen })
+    }
+
     /// [`Target::observe`] with a tag list that was just read.
     pub(crate) async fn observe_listed(
         &self,
@@ -78,10 +97,7 @@ impl Target<'_> {
         source: &Selector,
         listing: Listing,
     ) -> Result<Observation, ObserveError> {
-        let mut wanted = release.tags_to_see(&listing);
-        if let Listing::Complete(tags) = &listing {
-            wanted.retain(|tag| tags.contains(tag));
-        }
+        let mut wanted = tags_to_ask(release, &listing);
         // The source says what its own tag holds.
         if let Selector::Tag(tag) = source {
             wanted.remove(tag);
@@ -167,6 +183,15 @@ impl Target<'_> {
         let manifest = self.store.get(selector).await?;
         Ok(manifest.map(|manifest| manifest.descriptor().clone()))
     }
+}
+
+/// Of the tags to see those that can exist.
+fn tags_to_ask(release: &Release, listing: &Listing) -> BTreeSet<Tag> {
+    let mut wanted = release.tags_to_see(listing);
+    if let Listing::Complete(tags) = listing {
+        wanted.retain(|tag| tags.contains(tag));
+    }
+    wanted
 }
 
 /// At most three tags that share the longest beginning with what was not found.

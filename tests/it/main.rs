@@ -12,6 +12,7 @@ mod layout;
 mod login;
 mod ocitag;
 mod plan_file;
+mod promote;
 mod readme;
 mod release;
 mod secrets;

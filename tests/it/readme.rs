@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use plimsoll_registry::Layout;
 use plimsoll_registry::fake::{FakeOptions, FakeRegistry};
 
-use crate::ocitag::PROGRAM;
+use crate::ocitag::{Ocitag, PROGRAM};
 use crate::{Error, TestResult};
 
 /// A piece of a document: a line of text, or a command of a `console` block with its output.
@@ -42,20 +41,11 @@ fn pieces(markdown: &str) -> Vec<Piece> {
 
 /// The example image in a registry, as the README has it.
 fn registry() -> FakeRegistry {
-    // The children of the indexes are left out: nobody pulls from here.
-    let options = FakeOptions { missing_references: true, ..FakeOptions::default() };
-    let fake = FakeRegistry::start(options);
-    let layout = Layout::open(root().join("examples/cake-service/layout")).expect("the example");
-    let tags = |tag: &str| {
-        let selector = plimsoll_registry::Selector::Tag(tag.parse().expect("a tag"));
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        let manifest = runtime.block_on(plimsoll_registry::Store::get(&layout, &selector));
-        manifest.expect("readable").expect("it has it")
-    };
+    let fake = FakeRegistry::start(FakeOptions::default());
+    let image = format!("{}/acme/cake", fake.host());
     for tag in ["1.2.3", "1.2.4", "1.3.0"] {
-        let manifest = tags(tag);
-        let media_type = manifest.media_type().as_str();
-        fake.put_manifest("acme/cake", tag, media_type, manifest.bytes().clone());
+        let layout = root().join("examples/cake-service/layout");
+        Ocitag::new().run(["promote", &format!("oci:{}:{tag}", layout.display()), &image]).ok();
     }
     let [old, new] = ["1.2.3", "1.3.0"].map(|tag| fake.tags("acme/cake")[tag].clone());
     fake.tag("acme/cake", "1.2", &old);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use futures_util::future::join;
 
+use crate::archive::{DockerArchive, OciArchive};
 use crate::blob::{BlobSink, BlobSource};
 use crate::content::Content;
 use crate::copy::split::split;
@@ -123,3 +124,11 @@ pub(crate) fn share(error: &Arc<StoreError>) -> StoreError {
 impl Referrers for Layout {}
 
 impl Destination for Layout {}
+
+impl Referrers for OciArchive {}
+
+impl Destination for OciArchive {}
+
+impl Referrers for DockerArchive {}
+
+impl Destination for DockerArchive {}

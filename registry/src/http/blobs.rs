@@ -87,7 +87,11 @@ impl BlobSink for RepositoryStore {
         match answer.status.as_u16() {
             200 => {
                 let size = answer.header(CONTENT_LENGTH).and_then(|text| text.trim().parse().ok());
-                Ok(!answer.is_html() && size.is_none_or(|size: u64| size == blob.size))
+                let is_there = !answer.is_html() && size.is_none_or(|size: u64| size == blob.size);
+                if is_there && let Some(upload) = self.take_opened(&blob.digest) {
+                    upload.cancel().await;
+                }
+                Ok(is_there)
             }
             404 => Ok(false),
             // It cannot be asked, and is written to be safe.

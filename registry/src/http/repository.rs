@@ -12,6 +12,7 @@ use super::refusal;
 use super::registry::Registry;
 use super::request::{Answer, Request};
 use super::scope::Scope;
+use super::upload::Upload;
 use crate::digest::Digest;
 use crate::manifest::{Descriptor, Manifest, ManifestError, MediaType};
 use crate::reference::Selector;
@@ -33,11 +34,30 @@ pub struct RepositoryStore {
     path: String,
     scope: Scope,
     read: Mutex<HashMap<Digest, Manifest>>,
+    /// Uploads that the registry opened instead of mounting a blob, until the blob is sent or
+    /// is found not to need it.
+    opened: Mutex<HashMap<Digest, Upload>>,
 }
 
 impl RepositoryStore {
     pub(super) fn new(registry: Registry, path: &str, scope: Scope) -> Self {
-        Self { registry, path: path.to_owned(), scope, read: Mutex::default() }
+        Self {
+            registry,
+            path: path.to_owned(),
+            scope,
+            read: Mutex::default(),
+            opened: Mutex::default(),
+        }
+    }
+
+    /// Keeps an upload for when its blob is sent.
+    pub(super) fn keep_opened(&self, blob: &Digest, upload: Upload) {
+        self.opened.lock().expect("no holder of this lock panics").insert(blob.clone(), upload);
+    }
+
+    /// The upload that was kept for `blob`.
+    pub(super) fn take_opened(&self, blob: &Digest) -> Option<Upload> {
+        self.opened.lock().expect("no holder of this lock panics").remove(blob)
     }
 
     /// The registry that it is a repository of.
