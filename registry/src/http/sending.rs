@@ -128,13 +128,11 @@ impl<'a> Sending<'a> {
             let message = format!("{}: the registry asks to wait too long", request.purpose);
             return Err(StoreError::new(Blame::Registry, message));
         }
-        let result = if offset == end {
-            registry.attempt(&request, self.store.scope(), 1, registry.wire().deadline()).await
-        } else {
+        if offset < end {
             self.feed.seek(self.source, offset).await?;
-            registry.upload(&request, self.feed.payload(end), self.store.scope(), 1).await
-        };
-        match result {
+        }
+        let payload = self.feed.payload(end);
+        match registry.upload(&request, payload, self.store.scope(), 1).await {
             Ok(answer) => self.judge(&request, &answer, offset, end),
             Err(failure) => match self.feed.failure() {
                 // The request failed because what it was to carry did.
