@@ -9,6 +9,7 @@ mod docker;
 mod error;
 mod images;
 mod oci;
+mod referrers;
 mod shelf;
 mod staging;
 mod tar;

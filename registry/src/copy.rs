@@ -56,7 +56,7 @@ pub use apply::{CopyFailure, CopyOutcome};
 #[cfg(feature = "client")]
 pub use copier::{Copier, Goal};
 #[cfg(feature = "client")]
-pub use endpoint::{CopySource, Destination, Referrers};
+pub use endpoint::{CopySource, Destination};
 #[cfg(feature = "client")]
 pub use error::CopyError;
 #[cfg(feature = "client")]

@@ -3,7 +3,8 @@
 //! From the wire up: `transport` sends one request and follows its redirects, `wire` tries again
 //! within a deadline, `auth` answers challenges, `registry` puts the three together for one host,
 //! and `repository` says what is asked for, with `tags` and `push` where that takes more than
-//! one request. What decides is pure and beside them: `challenge`, `link`, `redirect`, `refusal`,
+//! one request. Blobs are streams: `download`, and `upload`, `feed` and `sending` on their way out.
+//! What decides is pure and beside them: `challenge`, `link`, `location`, `redirect`, `refusal`,
 //! `retry`, `scope`, `token`.
 //!
 //! [spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
@@ -25,6 +26,7 @@ mod payload;
 mod push;
 mod quota;
 mod redirect;
+mod referrers;
 mod refusal;
 mod registry;
 mod repository;

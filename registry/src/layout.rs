@@ -7,6 +7,7 @@ mod error;
 pub(crate) mod file;
 pub(crate) mod index;
 pub(crate) mod json;
+mod referrers;
 pub(crate) mod version;
 
 #[cfg(test)]
@@ -184,8 +185,13 @@ impl Layout {
     }
 
     fn write_tag(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
-        let new = manifest.descriptor();
         let _lock = self.lock()?;
+        self.write_tag_locked(tag, manifest)
+    }
+
+    /// [`Layout::write_tag`] for who holds the lock.
+    fn write_tag_locked(&self, tag: &Tag, manifest: &Manifest) -> Result<(), StoreError> {
+        let new = manifest.descriptor();
         let index = self.index()?;
         let path = self.index_path();
         let old = index.tagged(tag).map_err(|error| error::ambiguous(&path, error))?;

@@ -107,6 +107,8 @@ mod layout;
 #[cfg(feature = "client")]
 mod observe;
 #[cfg(feature = "client")]
+mod referrers;
+#[cfg(feature = "client")]
 mod secret;
 #[cfg(feature = "client")]
 mod store;
@@ -124,7 +126,7 @@ pub use blob::{BlobReader, BlobSink, BlobSource, Copied, Origin};
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
 pub use copy::{
     Copier, CopyError, CopyEvent, CopyFailure, CopyOutcome, CopySource, Destination, Goal,
-    Progress, Referrers, Sight,
+    Progress, Sight,
 };
 #[cfg(feature = "client")]
 pub use credential::{
@@ -144,6 +146,8 @@ pub use http::{
 pub use layout::Layout;
 #[cfg(feature = "client")]
 pub use observe::{ObserveError, Target};
+#[cfg(feature = "client")]
+pub use referrers::{Referrer, Referrers};
 #[cfg(feature = "client")]
 pub use secret::Secret;
 #[cfg(feature = "client")]

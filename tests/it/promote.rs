@@ -204,3 +204,55 @@ fn from_a_registry_to_the_disk_and_back() -> TestResult {
     }
     Ok(())
 }
+
+/// Attaches a signature to the image at `tag`, as artifacts do; its digest.
+fn sign(fake: &FakeRegistry, tag: &str) -> plimsoll_registry::Digest {
+    let subject = fake.tags("acme/staging")[tag].clone();
+    let manifest = fake.manifest("acme/staging", &subject).expect("the image");
+    let config = fake.put_blob("acme/staging", "{}");
+    let body = serde_json::json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "artifactType": "application/vnd.example.signature",
+        "config": {
+            "mediaType": "application/vnd.oci.empty.v1+json",
+            "digest": config.to_string(),
+            "size": 2,
+        },
+        "layers": [],
+        "subject": {
+            "mediaType": manifest.media_type,
+            "digest": subject.to_string(),
+            "size": manifest.bytes.len(),
+        },
+    });
+    let media_type = "application/vnd.oci.image.manifest.v1+json";
+    let digest = fake.put_manifest("acme/staging", "sig", media_type, body.to_string());
+    fake.untag("acme/staging", "sig");
+    digest
+}
+
+#[test]
+fn edge_40_what_is_attached_travels_with_the_image_unless_it_is_left_behind() -> TestResult {
+    use plimsoll_registry::{Access, Referrers as _, Registry, RegistryOptions};
+    for unsupported in [false, true] {
+        let fake = FakeRegistry::start(FakeOptions::default());
+        let image = fake.seed_image("acme/staging", "1.2.3", &["linux/amd64"]);
+        let signature = sign(&fake, "1.2.3");
+        let to = FakeRegistry::start(FakeOptions::default());
+        to.configure(|options| options.referrers_unsupported = unsupported);
+        let from = format!("{}/acme/staging:1.2.3", fake.host());
+        let registry = Registry::new(to.host().parse()?, &RegistryOptions::default())?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        for (repository, args) in [("with", &[][..]), ("without", &["--no-referrers"])] {
+            let destination = format!("{}/acme/{repository}", to.host());
+            Ocitag::new().run(["promote", &from, &destination].iter().chain(args)).ok();
+            let store = registry.repository(&format!("acme/{repository}"), Access::Pull);
+            let found = runtime.block_on(store.referrers(&image))?;
+            let found: Vec<_> = found.into_iter().map(|own| own.descriptor.digest).collect();
+            let expected = if args.is_empty() { vec![signature.clone()] } else { Vec::new() };
+            assert_eq!(found, expected, "{repository}, unsupported: {unsupported}");
+        }
+    }
+    Ok(())
+}

@@ -54,6 +54,7 @@ impl Copier<'_> {
     async fn listed(&self, subjects: &[Digest]) -> Result<Vec<(Digest, Descriptor)>, StoreError> {
         let lists = subjects.iter().cloned().map(|subject| async move {
             let found = self.source.referrers(&subject).await?;
+            let found = found.into_iter().map(|referrer| referrer.descriptor);
             Ok::<_, StoreError>(found.into_iter().map(move |found| (subject.clone(), found)))
         });
         let lists: Vec<_> = stream::iter(lists).buffered(self.concurrency).try_collect().await?;

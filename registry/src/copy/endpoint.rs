@@ -7,34 +7,13 @@ use futures_util::future::join;
 
 use crate::archive::{DockerArchive, OciArchive};
 use crate::blob::{BlobSink, BlobSource};
-use crate::content::Content;
 use crate::copy::split::split;
 use crate::digest::Digest;
 use crate::layout::Layout;
-use crate::manifest::{Descriptor, Manifest, MediaType};
-use crate::reference::Selector;
+use crate::manifest::{Descriptor, Manifest};
+use crate::referrers::Referrers;
 use crate::store::{Store, StoreError};
 use crate::tag::Tag;
-
-/// A store that knows what is attached to its manifests.
-#[async_trait]
-pub trait Referrers: Store {
-    /// What is attached to `subject`; nothing when `subject` does not exist.
-    ///
-    /// Without more than a [`Store`] that is what the tag `sha256-…` lists, if it is an index:
-    /// some registries show the subject itself under that name (registry.md, edge 40).
-    ///
-    /// # Errors
-    /// When the store refuses or fails; a refusal is not absence.
-    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
-        let Some(tag) = referrers_tag(subject, "") else { return Ok(Vec::new()) };
-        let Some(index) = self.get(&Selector::Tag(tag)).await? else { return Ok(Vec::new()) };
-        let is_index = index.media_type().as_str() == MediaType::OCI_INDEX;
-        let content = Content::of(&index).ok().filter(|_| is_index && index.digest() != subject);
-        let children = content.map(|content| content.children).unwrap_or_default();
-        Ok(children.into_iter().map(|child| child.descriptor).collect())
-    }
-}
 
 /// A store that images can be copied from.
 pub trait CopySource: Store + BlobSource + Referrers {}
@@ -79,7 +58,7 @@ pub trait Destination: Store + BlobSink + Referrers {
     /// When the store refuses or fails.
     async fn put_referrer(&self, subject: &Digest, manifest: &Manifest) -> Result<(), StoreError> {
         let _ = subject;
-        self.put_manifest(manifest).await
+        self.add_referrer(manifest).await
     }
 
     /// Points all of `tags` at `manifest`, in this order, whose blobs and children the store
@@ -120,15 +99,8 @@ pub(crate) fn share(error: &Arc<StoreError>) -> StoreError {
     }
 }
 
-/// What is attached is found by the tag of the subject only, and is not listed when written.
-impl Referrers for Layout {}
-
 impl Destination for Layout {}
 
-impl Referrers for OciArchive {}
-
 impl Destination for OciArchive {}
-
-impl Referrers for DockerArchive {}
 
 impl Destination for DockerArchive {}

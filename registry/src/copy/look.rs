@@ -11,7 +11,6 @@ use crate::copy::coverage::{Cover, cover};
 use crate::copy::plan::DestinationState;
 use crate::copy::tree::{ImageTree, Role};
 use crate::digest::Digest;
-use crate::manifest::Descriptor;
 use crate::reference::Selector;
 use crate::store::StoreError;
 use crate::tag::Tag;
@@ -104,7 +103,8 @@ impl Copier<'_> {
         });
         let subjects: BTreeSet<Digest> = subjects.collect();
         let lists = subjects.into_iter().map(|subject| async move {
-            let listed: Vec<Descriptor> = goal.store.referrers(&subject).await?;
+            let listed = goal.store.referrers(&subject).await?;
+            let listed = listed.into_iter().map(|referrer| referrer.descriptor);
             Ok::<_, StoreError>(listed)
         });
         let lists = stream::iter(lists).buffer_unordered(self.concurrency);

@@ -7,13 +7,10 @@ use async_trait::async_trait;
 use super::blobs::Mount;
 use super::repository::RepositoryStore;
 use crate::blob::{BlobSink as _, BlobSource};
-use crate::copy::{Destination, Referrers};
+use crate::copy::Destination;
 use crate::manifest::{Descriptor, Manifest};
 use crate::store::{Store as _, StoreError};
 use crate::tag::Tag;
-
-/// What is attached is found by the tag of the subject.
-impl Referrers for RepositoryStore {}
 
 #[async_trait]
 impl Destination for RepositoryStore {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::{Method, Url};
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::auth::{Auth, Pass};
@@ -43,6 +44,8 @@ struct Inner {
     /// A blob was too large to be sent at once: the next ones go in chunks from the start.
     wants_chunks: AtomicBool,
     tagging: Tagging,
+    /// Held while an index of referrers is changed: in this process nobody overwrites another.
+    referrers: AsyncMutex<()>,
 }
 
 impl Registry {
@@ -80,6 +83,7 @@ impl Registry {
                 has_no_head,
                 wants_chunks,
                 tagging: Tagging::new(options.tags_at_once),
+                referrers: AsyncMutex::new(()),
             }),
         })
     }
@@ -148,6 +152,11 @@ impl Registry {
 
     pub(super) fn note_no_head(&self) {
         self.inner.has_no_head.store(true, Ordering::Relaxed);
+    }
+
+    /// The turn to change an index of referrers.
+    pub(super) async fn referrers_turn(&self) -> MutexGuard<'_, ()> {
+        self.inner.referrers.lock().await
     }
 
     pub(super) fn tagging(&self) -> &Tagging {

@@ -10,6 +10,8 @@ mod faults;
 mod issuers;
 mod manifests;
 mod pushes;
+#[cfg(feature = "fake")]
+mod referrers;
 mod tagging;
 mod tags;
 mod tls;

@@ -10,10 +10,11 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::blob::{BlobReader, BlobSink, BlobSource};
 use crate::content::Content;
-use crate::copy::{Destination, Referrers};
+use crate::copy::Destination;
 use crate::digest::Digest;
 use crate::manifest::{Descriptor, Manifest};
 use crate::reference::Selector;
+use crate::referrers::{Referrer, Referrers};
 use crate::store::{Blame, Store, StoreError};
 use crate::tag::Tag;
 
@@ -247,13 +248,22 @@ impl BlobSink for Memory {
 
 #[async_trait]
 impl Referrers for Memory {
-    async fn referrers(&self, subject: &Digest) -> Result<Vec<Descriptor>, StoreError> {
+    async fn referrers(&self, subject: &Digest) -> Result<Vec<Referrer>, StoreError> {
         let state = self.op(&format!("referrers {subject}"))?;
         let attached = state.manifests.values().filter(|manifest| {
             let subject_of = Content::of(manifest).ok().and_then(|content| content.subject);
             subject_of.is_some_and(|own| own.digest == *subject)
         });
-        Ok(attached.map(|manifest| manifest.descriptor().clone()).collect())
+        let referrer = |manifest: &Manifest| Referrer {
+            descriptor: manifest.descriptor().clone(),
+            artifact_type: None,
+            annotations: BTreeMap::new(),
+        };
+        Ok(attached.map(referrer).collect())
+    }
+
+    async fn add_referrer(&self, manifest: &Manifest) -> Result<(), StoreError> {
+        self.put_manifest(manifest).await
     }
 }
 

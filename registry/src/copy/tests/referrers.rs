@@ -3,8 +3,9 @@
 use super::memory::Memory;
 use super::sample::{Sample, attached, image, index, json, two_platforms};
 use super::{copy, loaded, tag};
-use crate::copy::{CopyOptions, LeftOutReason, Referrers as _, TagKept, TagOutcome};
+use crate::copy::{CopyOptions, LeftOutReason, TagKept, TagOutcome};
 use crate::manifest::MediaType;
+use crate::referrers::Referrers as _;
 use crate::store::Store as _;
 
 /// Signed itself, with a signed signature and a child with a bill of materials.
