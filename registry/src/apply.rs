@@ -151,7 +151,7 @@ impl Target<'_> {
         release: &Release,
         tags: &mut BTreeSet<Tag>,
     ) -> Result<bool, ObserveError> {
-        for version in &release.versions {
+        for version in release.exact() {
             let tag = version.tag();
             if tags.contains(tag) {
                 continue;

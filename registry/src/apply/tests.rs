@@ -278,6 +278,14 @@ fn rule_7_an_exact_tag_that_another_run_took_back_is_written_again() {
 }
 
 #[test]
+fn an_exact_tag_that_was_not_asked_for_is_not_missed() {
+    let store = Memory::new("build-7=a");
+    let release = Release { only: Some([tag("1")].into()), ..release("1.2.3") };
+    assert!(run(&store, &release, "build-7").error.is_none());
+    assert_eq!(store.state().log, ["list", "get build-7", "get by digest", "put 1", "list"]);
+}
+
+#[test]
 fn an_exact_tag_that_is_too_new_for_the_list_is_not_written_again() {
     let store = Memory::new("build-7=a latest=old");
     store.state().unlisted = Some(tag("1.2.3"));
