@@ -59,6 +59,14 @@ pub(crate) enum Command {
     /// it gets the tag that the destination names, or the one it has.
     #[command(after_help = exit_code::HELP)]
     Promote(Box<PromoteArgs>),
+    /// The command line of docker-ci-deploy, run against the registry; docs/dcd.md says where
+    /// it differs.
+    #[command(disable_help_flag = true)]
+    Dcd {
+        /// What `dcd` takes: `ocitag dcd --help` lists it.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
     /// Remove tags, and never the images they point at.
     #[command(after_help = exit_code::HELP)]
     Untag(Box<UntagArgs>),
@@ -244,7 +252,7 @@ pub(crate) struct RegistryArgs {
 }
 
 /// What is printed.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
     /// How the result is printed.
@@ -258,9 +266,10 @@ pub(crate) struct OutputArgs {
     pub(crate) quiet: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// For people.
+    #[default]
     Text,
     /// For programs; the README documents it.
     Json,

@@ -5,6 +5,7 @@ mod aliases;
 mod apply;
 mod args;
 mod batch;
+pub mod dcd;
 mod destination;
 mod exit_code;
 mod failure;
@@ -42,6 +43,7 @@ pub fn main() -> std::process::ExitCode {
             run(&args.tag.output, tag::plan(&args.tag, args.plan_out.as_deref()))
         }
         Some(Command::Apply(args)) => run(&args.output, apply::run(args)),
+        Some(Command::Dcd { args }) => run(&OutputArgs::default(), dcd::run(args)),
         Some(Command::Promote(args)) => run(&args.output, promote::run(args)),
         Some(Command::Untag(args)) => run(&args.output, untag::run(args)),
         Some(Command::Login(args)) => run(&args.output, login::run(args)),

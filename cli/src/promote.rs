@@ -10,7 +10,7 @@ use plimsoll_registry::{
 };
 use serde::Serialize;
 
-use crate::args::{Format, PromoteArgs};
+use crate::args::{Format, OutputArgs, PromoteArgs};
 use crate::destination::Destinations;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -18,19 +18,28 @@ use crate::output::{Output, json};
 use crate::text;
 
 /// What the command line asks for.
-struct Promotion {
-    source: Reference,
+pub(crate) struct Promotion {
+    pub(crate) source: Reference,
     /// None when it is the only image of an archive.
-    selector: Option<Selector>,
-    destinations: Vec<Reference>,
+    pub(crate) selector: Option<Selector>,
+    pub(crate) destinations: Vec<Reference>,
     /// Without one, every destination gets the one tag that it names.
-    release: Option<Release>,
+    pub(crate) release: Option<Release>,
+}
+
+/// A promotion with everything opened.
+pub(crate) struct Work<'w> {
+    pub(crate) promotion: &'w Promotion,
+    pub(crate) copier: &'w Copier<'w>,
+    pub(crate) goals: &'w [Goal<'w>],
+    pub(crate) concurrency: usize,
+    pub(crate) dry_run: bool,
 }
 
 /// What came of it.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Results {
+pub(crate) struct Results {
     schema: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     copy_plan: Option<CopyPlan>,
@@ -62,17 +71,20 @@ pub(crate) async fn run(args: &PromoteArgs) -> Result<Output, Failure> {
     let goals: Vec<Goal<'_>> = promotion.goals(&stores);
     let copier = Copier::new(&*source, promotion.source.location().to_string(), options(args)?)
         .with_concurrency(args.registry.concurrency.get());
-    let results = carry_out(args, &promotion, &selector, &copier, &goals).await;
-    Ok(results.printed(args))
+    let work = Work {
+        promotion: &promotion,
+        copier: &copier,
+        goals: &goals,
+        concurrency: args.registry.concurrency.get(),
+        dry_run: args.dry_run,
+    };
+    let results = carry_out(&work, &selector).await;
+    Ok(results.printed(&args.output))
 }
 
-async fn carry_out(
-    args: &PromoteArgs,
-    promotion: &Promotion,
-    selector: &Selector,
-    copier: &Copier<'_>,
-    goals: &[Goal<'_>],
-) -> Results {
+/// Plans everything, and then does it.
+pub(crate) async fn carry_out(work: &Work<'_>, selector: &Selector) -> Results {
+    let Work { promotion, copier, goals, concurrency, dry_run } = *work;
     let mut results = Results { schema: SCHEMA, ..Results::default() };
     let tree = match copier.read_tree(selector).await {
         Ok(tree) => tree,
@@ -85,7 +97,6 @@ async fn carry_out(
             return results;
         }
     };
-    let concurrency = args.registry.concurrency.get();
     let releasing = match release_plans(promotion, &tree, goals, concurrency).await {
         Ok(releasing) => releasing,
         Err(errors) => return Results { errors, ..results },
@@ -95,7 +106,7 @@ async fn carry_out(
     let copy_plan = plan_copy(&tree, copier.options(), &states);
     results.plans = releasing.iter().map(|releasing| releasing.plan.clone()).collect();
     results.errors = conflicts(&copy_plan, &results.plans);
-    if args.dry_run || !results.errors.is_empty() {
+    if dry_run || !results.errors.is_empty() {
         results.copy_plan = Some(copy_plan);
         return results;
     }
@@ -191,7 +202,7 @@ impl Promotion {
         Ok(Self { source, selector, destinations, release })
     }
 
-    fn goals<'s>(&self, stores: &'s [Box<dyn Destination>]) -> Vec<Goal<'s>> {
+    pub(crate) fn goals<'s>(&self, stores: &'s [Box<dyn Destination>]) -> Vec<Goal<'s>> {
         let goals = self.destinations.iter().zip(stores).map(|(destination, store)| {
             let tag = destination.tag().or(self.source.tag()).cloned();
             Goal {
@@ -260,10 +271,10 @@ fn of_copy(failure: &CopyFailure) -> Failure {
 }
 
 impl Results {
-    fn printed(&self, args: &PromoteArgs) -> Output {
-        let stdout = match args.output.output {
+    pub(crate) fn printed(&self, options: &OutputArgs) -> Output {
+        let stdout = match options.output {
             Format::Json => json(self),
-            Format::Text if args.output.quiet => String::new(),
+            Format::Text if options.quiet => String::new(),
             // What would have been done is beside the point of a conflict.
             Format::Text if self.copy.is_none() && !self.errors.is_empty() => String::new(),
             Format::Text => self.text(),

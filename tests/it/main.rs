@@ -4,6 +4,7 @@
 mod archive;
 mod budget;
 mod convergence;
+mod dcd;
 mod distribution;
 mod faults;
 mod harness;

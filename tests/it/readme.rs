@@ -104,19 +104,28 @@ fn retold(markdown: &str) -> Result<String, Error> {
 }
 
 /// `PLIMSOLL_BLESS=1` writes what the commands print into the document.
-#[test]
-fn the_readme_tells_the_truth() -> TestResult {
-    let document = root().join("README.md");
-    let markdown = std::fs::read_to_string(&document)?;
-    assert!(markdown.contains("\n$ "), "there are commands in it");
+fn tells_the_truth(document: &str) -> TestResult {
+    let path = root().join(document);
+    let markdown = std::fs::read_to_string(&path)?;
+    assert!(markdown.contains("\n$ "), "there are commands in {document}");
     let truth = retold(&markdown)?;
     if std::env::var_os("PLIMSOLL_BLESS").is_some() {
-        std::fs::write(&document, &truth)?;
+        std::fs::write(&path, &truth)?;
         return Ok(());
     }
     for (line, (told, truth)) in markdown.lines().zip(truth.lines()).enumerate() {
-        assert_eq!(told, truth, "README.md:{}", line + 1);
+        assert_eq!(told, truth, "{document}:{}", line + 1);
     }
-    assert_eq!(markdown.lines().count(), truth.lines().count(), "README.md");
+    assert_eq!(markdown.lines().count(), truth.lines().count(), "{document}");
     Ok(())
+}
+
+#[test]
+fn the_readme_tells_the_truth() -> TestResult {
+    tells_the_truth("README.md")
+}
+
+#[test]
+fn the_page_on_docker_ci_deploy_tells_the_truth() -> TestResult {
+    tells_the_truth("docs/dcd.md")
 }
