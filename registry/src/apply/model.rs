@@ -7,8 +7,9 @@
 //! # The model
 //!
 //! The runs are the code under test: `Target::observe`, `plan` and `Target::apply`, polled by
-//! hand over a `Store` whose requests wait until the explorer performs them. The world is one repository: which image each tag points at. What
-//! holds in it is said by an oracle of its own, which shares no code with the planner.
+//! hand over a `Store` whose requests wait until the explorer performs them. The world is one
+//! repository: which image each tag points at. What holds in it is said by an oracle of its own,
+//! which shares no code with the planner.
 //!
 //! *Atomic* is one request: a tag list, HEAD, GET, PUT or untag happens at one instant, between
 //! being sent and being answered. Requests that a run has under way at once are performed in any
