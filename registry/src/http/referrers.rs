@@ -27,6 +27,9 @@ impl RepositoryStore {
         &self,
         subject: &Digest,
     ) -> Result<Option<Vec<Referrer>>, StoreError> {
+        if !self.registry().has_referrers() {
+            return Ok(None);
+        }
         let purpose = format!("list referrers of {self}@{subject}");
         let accept = HeaderValue::from_static(MediaType::OCI_INDEX);
         let mut request = self
@@ -40,7 +43,13 @@ impl RepositoryStore {
             let is_first = seen.len() == 1;
             let page = match answer.status.as_u16() {
                 200 => read(&answer.body),
-                404 | 405 | 501 if !refusal::is_denial(&request, &answer) => None,
+                404 | 405 | 501 if !refusal::is_denial(&request, &answer) => {
+                    // In the registry's form it may be about this repository alone.
+                    if !refusal::read(&request, &answer).is_standard {
+                        self.registry().note_no_referrers();
+                    }
+                    None
+                }
                 _ => return Err(self.refusal(&request, &answer)),
             };
             let Some(page) = page else {

@@ -43,6 +43,8 @@ struct Inner {
     has_no_head: AtomicBool,
     /// A blob was too large to be sent at once: the next ones go in chunks from the start.
     wants_chunks: AtomicBool,
+    /// There is no referrers API.
+    has_no_referrers: AtomicBool,
     tagging: Tagging,
     /// Held while an index of referrers is changed: in this process nobody overwrites another.
     referrers: AsyncMutex<()>,
@@ -71,7 +73,7 @@ impl Registry {
         };
         let auth = Auth::new(host.clone(), options.plain_http, Arc::clone(&options.credentials));
         let max_manifest_bytes = options.max_manifest_bytes;
-        let (quota, has_no_head, wants_chunks) = Default::default();
+        let (quota, has_no_head, wants_chunks, has_no_referrers) = Default::default();
         Ok(Self {
             inner: Arc::new(Inner {
                 host,
@@ -82,6 +84,7 @@ impl Registry {
                 quota,
                 has_no_head,
                 wants_chunks,
+                has_no_referrers,
                 tagging: Tagging::new(options.tags_at_once),
                 referrers: AsyncMutex::new(()),
             }),
@@ -152,6 +155,15 @@ impl Registry {
 
     pub(super) fn note_no_head(&self) {
         self.inner.has_no_head.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the referrers API is of use here, as far as is known.
+    pub(super) fn has_referrers(&self) -> bool {
+        !self.inner.has_no_referrers.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_no_referrers(&self) {
+        self.inner.has_no_referrers.store(true, Ordering::Relaxed);
     }
 
     /// The turn to change an index of referrers.

@@ -49,6 +49,9 @@ async fn edge_40_without_the_api_an_index_is_kept_and_what_is_in_it_stays() {
     let subject = subject(&web).await;
     let tag = fallback::tag(subject.digest());
     assert!(web.referrers(subject.digest()).await.expect("listed").is_empty());
+    assert!(web.referrers(subject.digest()).await.expect("listed").is_empty());
+    let asked = fake.count(|request| request.path.contains("/referrers/"));
+    assert_eq!(asked, 1, "it is remembered that there is no API");
     // Somebody else's entry, and fields that are not known here.
     let other = json!({ "mediaType": MediaType::OCI_MANIFEST, "size": 7, "x": [1],
         "digest": crate::digest::Digest::sha256(b"other"), "annotations": { "by": "zoe" } });
