@@ -234,6 +234,17 @@ fn rule_6_one_of_three_runs_is_killed() {
     }
 }
 
+/// Two gigabytes, and without optimisation more than a minute:
+/// `cargo test --release -p plimsoll-registry --lib three_runs`.
+#[cfg(not(debug_assertions))]
+#[test]
+fn rule_7_three_runs_with_all_aliases() {
+    let runs = ["1.2.3", "1.2.4", "1.3.0"].map(pushed).into();
+    let pushed = Scenario { runs, ..three(BARE, ALL) };
+    assert_eq!(size(&pushed.holds()), (3_662_602, 5_213_713_598_831_577));
+    assert_eq!(size(&three(BARE, ALL).holds()), (12_123_888, 347_607_501_273_805));
+}
+
 /// That the orders which [`Orders::Different`] leaves out lead nowhere else.
 #[test]
 fn leaving_orders_out_changes_no_end() {
