@@ -56,6 +56,8 @@ pub use apply::{CopyFailure, CopyOutcome};
 #[cfg(feature = "client")]
 pub use copier::{Copier, Goal};
 #[cfg(feature = "client")]
+pub(crate) use endpoint::share;
+#[cfg(feature = "client")]
 pub use endpoint::{CopySource, Destination};
 #[cfg(feature = "client")]
 pub use error::CopyError;

@@ -124,6 +124,7 @@ pub use archive::{DockerArchive, OciArchive};
 pub use blob::{BlobReader, BlobSink, BlobSource, Copied, Origin};
 #[cfg(feature = "client")]
 pub use certificates::{CertificateError, Certificates, ClientIdentity};
+#[cfg(feature = "client")]
 pub use copy::{
     Copier, CopyError, CopyEvent, CopyFailure, CopyOutcome, CopySource, Destination, Goal,
     Progress, Sight,
@@ -132,7 +133,6 @@ pub use copy::{
 pub use credential::{
     Credential, CredentialError, Credentials, HelperError, Keeper, Keyring, KeyringError,
 };
-#[cfg(feature = "client")]
 #[cfg(feature = "client")]
 #[doc(hidden)]
 pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};

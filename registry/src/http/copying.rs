@@ -1,13 +1,14 @@
 //! Repositories as the two ends of a copy.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::blobs::Mount;
 use super::repository::RepositoryStore;
 use crate::blob::{BlobSink as _, BlobSource};
-use crate::copy::Destination;
+use crate::copy::{Destination, share};
 use crate::manifest::{Descriptor, Manifest};
 use crate::store::{Store as _, StoreError};
 use crate::tag::Tag;
@@ -41,7 +42,11 @@ impl Destination for RepositoryStore {
             [] | [_] => BTreeSet::new(),
             _ => match self.put_tags(tags, manifest).await {
                 Ok(written) => written,
-                Err(error) => return vec![Err(error)],
+                // Any of them may have been written.
+                Err(error) => {
+                    let error = Arc::new(error);
+                    return tags.iter().map(|_| Err(share(&error))).collect();
+                }
             },
         };
         let mut answers = Vec::with_capacity(tags.len());
