@@ -93,13 +93,13 @@ impl Targets {
             };
             for made in version.tags(&tag) {
                 let reference = tagged(source, &name, &made.tag)?;
-                if made.withheld {
+                let series = series(&made.tag, &made.suffix, version);
+                if made.withheld || series.as_ref().is_some_and(is_alias_of_prerelease) {
                     if !image.withheld.contains(&reference) {
                         image.withheld.push(reference);
                     }
                     continue;
                 }
-                let series = series(&made.tag, &made.suffix, version);
                 image.targets.push(DcdTarget { reference, series });
             }
         }
@@ -152,6 +152,12 @@ fn written(source: &Reference, text: String) -> Result<Reference, DcdError> {
 pub(super) fn identity(reference: &Reference) -> (Location, Selector) {
     let selector = reference.selector().unwrap_or_else(|| Tag::latest().into());
     (reference.location().clone(), selector)
+}
+
+/// A suffix can make a prerelease too: 0.0.0 with the tag `0-a` is 0.0.0-0-a, of which `0-a` would
+/// be an alias.
+fn is_alias_of_prerelease(series: &Series) -> bool {
+    series.breadth != Breadth::Exact && series.version.prerelease().is_some()
 }
 
 /// The series of `tag`, which `version` or a shorter one made together with `suffix`.

@@ -223,6 +223,15 @@ fn arguments_that_are_not_unicode_are_refused() {
     assert!(matches!(Dcd::parse(&args), Err(DcdError::Usage(DcdUsage::NotUnicode(_)))));
 }
 
+/// Found by the property test below.
+#[test]
+fn a_suffix_that_makes_a_prerelease_moves_no_alias() {
+    let args = ["a", "-V", "0.0.0", "-L", "--tag=0-a"];
+    let Ok(DcdCommand::Run(dcd)) = Dcd::parse(&args) else { panic!("{args:?} is refused") };
+    assert_eq!(dcd.lines().collect::<Vec<_>>(), ["a:0.0.0-0-a"]);
+    assert_eq!(dcd.images[0].withheld.len(), 1);
+}
+
 /// Arguments of every kind, likely ones often.
 fn argument() -> impl Strategy<Value = String> {
     prop_oneof![
