@@ -94,7 +94,7 @@ async fn a_writer_that_is_given_up_leaves_nothing() {
     let writing = layout.write_blob(&blob, stalled);
     tokio::time::timeout(std::time::Duration::from_millis(50), writing).await.expect_err("stalls");
     // The thread that wrote it notices by itself.
-    for _ in 0..500 {
+    for _ in 0..15_000 {
         if blob_files(&layout) == 0 {
             return;
         }

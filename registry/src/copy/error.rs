@@ -124,7 +124,7 @@ impl CopyError {
     #[must_use]
     pub fn remedy(&self) -> Option<&str> {
         Some(match self {
-            Self::NoSource { .. } => "check the name; ocitag ls lists the tags of a repository",
+            Self::NoSource { .. } => "check its name and its tag, and that it was pushed",
             Self::ChildMissing { .. } => {
                 "push the missing manifest, or copy one platform with --platform; \
                  the copy then has another digest than the index"

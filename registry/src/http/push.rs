@@ -97,10 +97,15 @@ impl RepositoryStore {
             400 | 403 | 409 | 412 => self.settle_refusal(request, answer, selector, manifest).await,
             404 => {
                 let message = refusal::error(request, answer).to_string();
-                Err(StoreError::new(Blame::NotFound, message).with_remedy(
+                // What the manifest lists is missing, not the repository.
+                let is_incomplete = message.contains("BLOB_UNKNOWN");
+                let remedy = if is_incomplete {
+                    "push the image again, whole: the repository lacks a part of it"
+                } else {
                     "create the repository or its project first: \
-                     this registry does not do so on a push",
-                ))
+                     this registry does not do so on a push"
+                };
+                Err(StoreError::new(Blame::NotFound, message).with_remedy(remedy))
             }
             413 => {
                 let message = refusal::error(request, answer).to_string();

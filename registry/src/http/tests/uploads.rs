@@ -281,7 +281,7 @@ async fn an_upload_that_is_given_up_is_cancelled() {
     assert!(matches!(&mount, Mount::Opened(_)));
     assert_eq!(fake.open_uploads(), 1);
     drop(mount);
-    for _ in 0..500 {
+    for _ in 0..15_000 {
         if fake.open_uploads() == 0 {
             return;
         }
