@@ -131,7 +131,8 @@ pub(crate) struct PromoteArgs {
     /// precedence.
     #[arg(long)]
     pub(crate) force: bool,
-    /// Move the aliases without reading the other tags of the destinations.
+    /// Write the tags without reading those of the destinations. Exact tags are still looked at,
+    /// unless --force is given, too.
     #[arg(long)]
     pub(crate) no_guard: bool,
     /// Copy layers too whose media type says that registries do not distribute them.

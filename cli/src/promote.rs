@@ -1,5 +1,6 @@
 //! `ocitag promote`: copies an image to other repositories, and tags it there.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use plimsoll_registry::{
@@ -101,7 +102,11 @@ pub(crate) async fn carry_out(work: &Work<'_>, selector: &Selector) -> Results {
         Ok(releasing) => releasing,
         Err(errors) => return Results { errors, ..results },
     };
-    let sights = copier.look(&tree, goals).await;
+    let mut goals = goals.to_vec();
+    for (goal, releasing) in goals.iter_mut().zip(&releasing) {
+        goal.seen.clone_from(&releasing.observation.seen);
+    }
+    let sights = copier.look(&tree, &goals).await;
     let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();
     let copy_plan = plan_copy(&tree, copier.options(), &states);
     results.plans = releasing.iter().map(|releasing| releasing.plan.clone()).collect();
@@ -110,7 +115,7 @@ pub(crate) async fn carry_out(work: &Work<'_>, selector: &Selector) -> Results {
         results.copy_plan = Some(copy_plan);
         return results;
     }
-    let copied = copier.apply(&copy_plan, goals).await;
+    let copied = copier.apply(&copy_plan, &goals).await;
     results.plans.clear();
     results.errors = copied.failures.iter().map(of_copy).collect();
     if let Some(release) = &promotion.release {
@@ -165,7 +170,7 @@ impl Promotion {
         let mut release = args.semver.as_deref().map(|semver| args.shape.release(semver));
         if let Some(Ok(release)) = &mut release {
             release.force = args.force;
-            release.guard = if args.no_guard { Guard::Off } else { Guard::Full };
+            release.guard = guard(args);
         }
         let release = release.transpose()?;
         let is_archive =
@@ -210,6 +215,7 @@ impl Promotion {
                 name: destination.location().to_string(),
                 mount_from: mount_from(&self.source, destination),
                 tags: if self.release.is_some() { Vec::new() } else { tag.into_iter().collect() },
+                seen: BTreeMap::new(),
             }
         });
         goals.collect()
@@ -235,6 +241,10 @@ fn mount_from(source: &Reference, destination: &Reference) -> Option<String> {
     }
 }
 
+fn guard(args: &PromoteArgs) -> Guard {
+    if args.no_guard { Guard::Off } else { Guard::Full }
+}
+
 fn options(args: &PromoteArgs) -> Result<CopyOptions, Failure> {
     let platform = args.platform.as_deref().map(str::parse).transpose();
     let platform = platform
@@ -244,6 +254,7 @@ fn options(args: &PromoteArgs) -> Result<CopyOptions, Failure> {
         include_foreign: args.include_foreign,
         referrers: !args.no_referrers,
         force: args.force,
+        guard: guard(args),
         ..CopyOptions::default()
     })
 }

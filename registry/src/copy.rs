@@ -66,7 +66,10 @@ pub use look::Sight;
 #[cfg(feature = "client")]
 pub use progress::{CopyEvent, Progress};
 
+use crate::observation::Guard;
 use crate::platform::Platform;
+use crate::tag::Tag;
+use crate::version::VersionTag;
 
 /// What to copy of an image, and how carefully.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +83,10 @@ pub struct CopyOptions {
     pub referrers: bool,
     /// Replace exact version tags and signatures of the destination that differ.
     pub force: bool,
+    /// Whether tags are looked at before they are written. [`Guard::Off`] saves a request for
+    /// each that may be replaced anyway: the report then does not know what it was before, and
+    /// one that is right already is written again.
+    pub guard: Guard,
     /// How much an image may consist of.
     pub limits: CopyLimits,
 }
@@ -91,7 +98,16 @@ impl Default for CopyOptions {
             include_foreign: false,
             referrers: true,
             force: false,
+            guard: Guard::Full,
             limits: CopyLimits::default(),
         }
+    }
+}
+
+impl CopyOptions {
+    /// Whether it matters what `tag` of a destination points at before it is written.
+    fn must_see(&self, tag: &Tag, is_attached: bool) -> bool {
+        let may_stay = is_attached || tag.as_str().parse::<VersionTag>().is_ok();
+        self.guard == Guard::Full || (may_stay && !self.force)
     }
 }

@@ -14,9 +14,11 @@ mod login;
 mod ocitag;
 mod plan_file;
 mod promote;
+mod promotion_budget;
 mod readme;
 mod release;
 mod secrets;
+mod seed;
 mod tidy;
 mod wrong_input;
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures_util::future::try_join;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::content::Content;
@@ -28,24 +29,29 @@ impl Copier<'_> {
             image: image.clone(),
             source,
         };
-        let tags = self.source.tags().await.map_err(failed)?;
         let mut asked: BTreeSet<Digest> = BTreeSet::new();
-        for depth in 0.. {
+        let mut new = |walk: &Walk| {
             let subjects = walk.findings.manifests.keys().cloned();
-            let subjects: Vec<Digest> = subjects.filter(|it| asked.insert(it.clone())).collect();
-            if subjects.is_empty() {
-                break;
-            }
+            subjects.filter(|it| asked.insert(it.clone())).collect::<Vec<Digest>>()
+        };
+        let mut subjects = new(walk);
+        let both = try_join(self.listed(&subjects), self.source.tags());
+        let (mut listed, tags) = both.await.map_err(failed)?;
+        for depth in 0.. {
             if depth > self.options.limits.depth {
                 let limit = self.options.limits.depth;
                 return Err(TreeError::TooDeep { root: image, limit }.into());
             }
-            let listed = self.listed(&subjects).await.map_err(failed)?;
             let sizes = listed.iter().map(|(_, found)| found.size);
             self.count(walk, &image, listed.len(), sizes)?;
             let mut start = self.referring(walk, listed).await?;
             start.extend(self.tagged(walk, &tags, &subjects).await?);
             self.descend(walk, start).await?;
+            subjects = new(walk);
+            if subjects.is_empty() {
+                break;
+            }
+            listed = self.listed(&subjects).await.map_err(failed)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Copiers: one source, and what was read of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
@@ -46,6 +46,8 @@ pub struct Goal<'s> {
     pub mount_from: Option<String>,
     /// The tags to give it, in the order to write them; none to leave that to a release.
     pub tags: Vec<Tag>,
+    /// Tags of the destination that were looked at already, and what they point at.
+    pub seen: BTreeMap<Tag, Option<Descriptor>>,
 }
 
 #[derive(Default)]

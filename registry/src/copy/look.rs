@@ -1,6 +1,6 @@
 //! Looking at destinations: what of a tree they have.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -36,7 +36,7 @@ impl Copier<'_> {
             name: goal.name.clone(),
             mount_from: goal.mount_from.clone(),
             wanted: goal.tags.clone(),
-            tags: BTreeMap::new(),
+            tags: goal.seen.clone(),
             manifests: BTreeSet::new(),
             blobs: BTreeSet::new(),
             unseen: None,
@@ -52,19 +52,26 @@ impl Copier<'_> {
         goal: &Goal<'_>,
         state: &mut DestinationState,
     ) -> Result<(), StoreError> {
-        let attached = tree.tags.iter().map(|attached| attached.tag.clone());
-        let tags: BTreeSet<Tag> = goal.tags.iter().cloned().chain(attached).collect();
+        let attached = tree.tags.iter().map(|attached| (&attached.tag, true));
+        let tags = goal.tags.iter().map(|tag| (tag, false)).chain(attached);
+        let tags = tags.filter(|(tag, is_attached)| {
+            self.options.must_see(tag, *is_attached) && !goal.seen.contains_key(*tag)
+        });
+        let tags: BTreeSet<&Tag> = tags.map(|(tag, _)| tag).collect();
         let looks = tags.into_iter().map(|tag| async {
             let found = goal.store.head(&Selector::Tag(tag.clone())).await?;
-            Ok::<_, StoreError>((tag, found))
+            Ok::<_, StoreError>((tag.clone(), found))
         });
-        state.tags = stream::iter(looks).buffer_unordered(self.concurrency).try_collect().await?;
+        let looks: Vec<_> = looks.collect();
+        let looks = stream::iter(looks).buffer_unordered(self.concurrency);
+        state.tags.extend(looks.try_collect::<Vec<_>>().await?);
         let found = state.tags.values().flatten().map(|found| found.digest.clone());
         let found: BTreeSet<Digest> = found.collect();
         let root = &tree.root.digest;
         state.manifests = found.into_iter().filter(|it| tree.manifest(it).is_some()).collect();
-        // A tag that is right already says that the image is there.
-        if !state.manifests.contains(root) {
+        // A tag that is right already says that the image is there. Without one it rarely is,
+        // and where blobs are mounted nothing travels if it was: it is not asked for then.
+        if !state.manifests.contains(root) && goal.mount_from.is_none() {
             state.manifests.extend(self.find(goal, vec![root.clone()]).await?);
         }
         state.manifests.extend(self.find_attached(tree, goal).await?);

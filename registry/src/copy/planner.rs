@@ -78,6 +78,7 @@ impl Planner<'_> {
     fn tag(&self, plan: &mut DestinationPlan, tag: &Tag, target: &Descriptor, is_attached: bool) {
         let (destination, tag) = (self.state.name.clone(), tag.clone());
         let previous = match self.state.tags.get(&tag) {
+            None if !self.options.must_see(&tag, is_attached) => Previous::NotRead,
             None => return plan.conflicts.push(CopyConflict::TagNotSeen { destination, tag }),
             Some(None) => Previous::Absent,
             Some(Some(found)) => Previous::At(found.digest.clone()),

@@ -7,6 +7,7 @@ mod sample;
 mod several;
 mod trees;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use memory::Memory;
@@ -46,6 +47,7 @@ async fn copy_from(
         name: format!("dst/web{at}"),
         mount_from: mount_from.map(str::to_owned),
         tags: vec![tag("app")],
+        seen: BTreeMap::new(),
     });
     let goals: Vec<_> = goals.collect();
     let tree = copier.read_tree(&Selector::Tag(tag("1"))).await?;
@@ -59,6 +61,10 @@ async fn copy_from(
     let text = serde_json::to_string(&copied.report)?;
     assert_eq!(serde_json::from_str::<crate::CopyReport>(&text)?, copied.report);
     Ok((plan, copied))
+}
+
+fn goal<'s>(store: &'s Memory, name: &str, tags: Vec<Tag>) -> Goal<'s> {
+    Goal { store, name: name.to_owned(), mount_from: None, tags, seen: BTreeMap::new() }
 }
 
 async fn loaded(sample: &Sample) -> Memory {
@@ -93,8 +99,7 @@ async fn a_copy_is_send() {
         let sink = Memory::new();
         let options = CopyOptions::default();
         let copier = Copier::new(&*source, "src/web", options.clone());
-        let name = "dst/web".to_owned();
-        let goals = [Goal { store: &sink, name, mount_from: None, tags: Vec::new() }];
+        let goals = [goal(&sink, "dst/web", Vec::new())];
         let tree = copier.read_tree(&Selector::Tag(tag("1"))).await.expect("read");
         let sights = copier.look(&tree, &goals).await;
         let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();
@@ -163,8 +168,8 @@ async fn edge_34_blobs_are_mounted_without_looking_and_copied_when_that_is_decli
     assert_eq!((report.mounted().count, report.copied().count), (4, 0));
     assert_eq!(plan.destinations[0].to_mount.count, 4);
     assert_eq!((sink.count("mount"), sink.count("has"), source.count("open")), (4, 0, 0));
-    // What is asked of the destination: two looks, one mount for each blob, the manifests.
-    assert_eq!(sink.state().log.len(), 2 + 4 + 3);
+    // What is asked of the destination: its tag, one mount for each blob, the manifests.
+    assert_eq!(sink.state().log.len(), 1 + 4 + 3);
 
     let declining = Memory::new();
     let (_, copied) =
@@ -250,8 +255,7 @@ async fn progress_tells_of_every_byte() {
     let copier = Copier::new(&source, "src", CopyOptions::default())
         .with_concurrency(1)
         .with_progress(move |event| log.lock().expect("no panic").push(event));
-    let goals =
-        [Goal { store: &sink, name: "dst".to_owned(), mount_from: None, tags: vec![tag("a")] }];
+    let goals = [goal(&sink, "dst", vec![tag("a")])];
     let tree = copier.read_tree(&Selector::Tag(tag("1"))).await.expect("read");
     let sights = copier.look(&tree, &goals).await;
     let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();
@@ -282,7 +286,7 @@ async fn exact_versions_are_not_replaced_unless_forced() {
         let options = CopyOptions { force, ..CopyOptions::default() };
         let copier = Copier::new(&source, "src", options.clone());
         let tags = vec![tag("1.2.3")];
-        let goals = [Goal { store: &sink, name: "dst".to_owned(), mount_from: None, tags }];
+        let goals = [goal(&sink, "dst", tags)];
         let tree = copier.read_tree(&Selector::Tag(tag("1"))).await.expect("read");
         let sights = copier.look(&tree, &goals).await;
         let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();
@@ -299,8 +303,7 @@ async fn two_destinations_of_one_name_are_two_destinations() {
     let (source, first, second) = (loaded(&sample).await, Memory::new(), Memory::new());
     let options = CopyOptions::default();
     let copier = Copier::new(&source, "src", options.clone());
-    let goal = |store| Goal { store, name: "dst".to_owned(), mount_from: None, tags: Vec::new() };
-    let goals = [goal(&first), goal(&second)];
+    let goals = [goal(&first, "dst", Vec::new()), goal(&second, "dst", Vec::new())];
     let tree = copier.read_tree(&Selector::Tag(tag("1"))).await.expect("read");
     let sights = copier.look(&tree, &goals).await;
     let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();

@@ -35,6 +35,7 @@ impl RepositoryStore {
             self.registry().tagging().learn(answer);
             self.settle(&request, answer, selector, manifest).await?;
         }
+        self.remember(manifest);
         Ok(answer)
     }
 

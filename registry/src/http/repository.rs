@@ -27,7 +27,7 @@ const MEMORY: usize = 64 << 20;
 
 /// One repository of a [`Registry`].
 ///
-/// It remembers the manifests that it has read: one that is asked for again by digest costs no
+/// It remembers the manifests that it has read or written: one that is asked for again by digest costs no
 /// request, since the bytes of a digest never change.
 pub struct RepositoryStore {
     registry: Registry,
@@ -155,7 +155,7 @@ impl RepositoryStore {
         self.read.lock().expect("no holder of this lock panics").get(digest).cloned()
     }
 
-    fn remember(&self, manifest: &Manifest) {
+    pub(super) fn remember(&self, manifest: &Manifest) {
         let mut read = self.read.lock().expect("no holder of this lock panics");
         let held: usize = read.values().map(|manifest| manifest.bytes().len()).sum();
         if held + manifest.bytes().len() > MEMORY {

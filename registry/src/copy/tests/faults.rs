@@ -73,7 +73,7 @@ async fn a_fault_anywhere_leaves_no_incomplete_tag_and_the_next_run_completes() 
     assert!(at_every_operation(None, 1, true).await > 100);
     assert!(at_every_operation(None, 2, false).await > 200);
     for lasting in [false, true] {
-        assert!(at_every_operation(Some("web"), 1, lasting).await > 40);
+        assert!(at_every_operation(Some("web"), 1, lasting).await > 35);
     }
     // A repository that nothing can be mounted from.
     assert!(at_every_operation(Some("elsewhere"), 1, false).await > 100);

@@ -76,12 +76,7 @@ async fn a_layout_and_a_registry_get_the_same() {
     crate::store::Store::tags(&directory).await.expect("tags");
     let copier = crate::copy::Copier::new(&directory, "layout", CopyOptions::default());
     let tree = copier.read_tree(&tag("app").into()).await.expect("read");
-    let goals = [crate::copy::Goal {
-        store: &back,
-        name: "back".to_owned(),
-        mount_from: None,
-        tags: vec![tag("app")],
-    }];
+    let goals = [super::goal(&back, "back", vec![tag("app")])];
     let states: Vec<_> =
         copier.look(&tree, &goals).await.into_iter().map(|sight| sight.state).collect();
     let plan = crate::plan_copy(&tree, &CopyOptions::default(), &states);
