@@ -6,6 +6,7 @@ use std::path::Path;
 use plimsoll_registry::{Alias, Breadth, Joined, Leader, Reference, Release, Tag, versions};
 use serde::Serialize;
 
+use crate::event::Event;
 use crate::failure::Failure;
 
 /// What `ocitag aliases` prints.
@@ -65,9 +66,10 @@ impl Aliases {
         self.references.iter().map(|reference| format!("{reference}\n")).collect()
     }
 
-    /// Why an alias is missing, a line each.
-    pub(crate) fn notes(&self) -> String {
-        self.kept.iter().map(|kept| format!("note: no {}: {}\n", kept.tag, kept.reason)).collect()
+    /// Why an alias is missing.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = Event> {
+        let note = |kept: &Kept| format!("no {}: {}", kept.tag, kept.reason);
+        self.kept.iter().map(note).map(|message| Event::Note { message })
     }
 }
 

@@ -3,13 +3,15 @@
 use plimsoll_registry::{Plan, Reference, Selector};
 
 use crate::args::ApplyArgs;
-use crate::batch::{Batch, Planned};
+use crate::batch::Batch;
+use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::{Output, Results};
+use crate::output::Output;
 use crate::plan_file::PlanFile;
+use crate::results::Results;
 
-pub(crate) async fn run(args: &ApplyArgs) -> Result<Output, Failure> {
+pub(crate) async fn run(args: &ApplyArgs, console: &Console) -> Result<Output, Failure> {
     let file = PlanFile::read(&args.file)?;
     let mut images = Vec::with_capacity(file.images.len());
     for planned in &file.images {
@@ -19,27 +21,36 @@ pub(crate) async fn run(args: &ApplyArgs) -> Result<Output, Failure> {
         let source = Selector::Digest(planned.plan.source.digest.clone());
         images.push((reference, source, planned.release.clone()));
     }
-    let batch = Batch::open(&args.registry, images)?;
+    let batch = Batch::open(&args.registry, images, console)?;
     let planned = match batch.plan().await {
         Ok(planned) => planned,
-        Err(errors) => {
-            return Ok(Results { errors, ..Results::default() }.printed(&args.output));
+        Err(results) if results.plans.is_empty() => return Ok(results.printed(&args.output)),
+        // A conflict that was not there when it was planned is told as what changed.
+        Err(mut results) => {
+            let drifts = drifts(&file, &results.plans);
+            if !drifts.is_empty() {
+                results.errors = drifts;
+            }
+            return Ok(results.printed(&args.output));
         }
     };
-    let pairs = file.images.iter().map(|image| &image.plan).zip(&planned);
-    let errors: Vec<_> = pairs.filter_map(|(then, now)| drift(then, now)).collect();
-    if !errors.is_empty() {
-        let results = Results { errors, ..Results::plans(planned) };
-        return Ok(results.printed(&args.output));
-    }
-    let (reports, errors) = batch.apply(planned).await;
-    Ok(Results { reports: Some(reports), errors, ..Results::default() }.printed(&args.output))
+    let now: Vec<_> = planned.iter().map(|planned| planned.plan.clone()).collect();
+    let errors = drifts(&file, &now);
+    let results = match errors.is_empty() {
+        true => batch.apply(planned).await,
+        false => Results::planned(now, errors),
+    };
+    Ok(results.printed(&args.output))
+}
+
+fn drifts(file: &PlanFile, now: &[Plan]) -> Vec<Failure> {
+    let pairs = file.images.iter().map(|image| &image.plan).zip(now);
+    pairs.filter_map(|(then, now)| drift(then, now)).collect()
 }
 
 /// Every precondition at once: planned again, the plan must be the same. Where there is nothing
 /// left to do it was applied before, which is as good.
-fn drift(then: &Plan, now: &Planned) -> Option<Failure> {
-    let now = &now.plan;
+fn drift(then: &Plan, now: &Plan) -> Option<Failure> {
     if now == then || now.is_empty() {
         return None;
     }

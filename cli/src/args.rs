@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use plimsoll_registry::{AliasPolicy, Precision, Release, VersionGrammar, VersionTag};
+use plimsoll_registry::{AliasPolicy, Guard, Precision, Release, VersionGrammar, VersionTag};
 
 use crate::exit_code;
 use crate::failure::Failure;
@@ -88,17 +88,8 @@ pub(crate) struct TagArgs {
     /// The images to tag. All of them are planned before the first tag is written.
     #[arg(value_name = "IMAGE", required = true)]
     pub(crate) images: Vec<String>,
-    /// Replace an exact tag that holds another image, and win against versions of equal
-    /// precedence.
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Move the aliases without reading the other tags: for repositories whose tag list is
-    /// denied or enormous. Whether a newer version exists is then for you to know.
-    #[arg(long)]
-    pub(crate) no_guard: bool,
-    /// Print what would be done, and write nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
@@ -127,14 +118,8 @@ pub(crate) struct PromoteArgs {
     pub(crate) semver: Option<String>,
     #[command(flatten)]
     pub(crate) shape: ShapeArgs,
-    /// Replace an exact tag that holds another image, and win against versions of equal
-    /// precedence.
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// Write the tags without reading those of the destinations. Exact tags are still looked at,
-    /// unless --force is given, too.
-    #[arg(long)]
-    pub(crate) no_guard: bool,
+    #[command(flatten)]
+    pub(crate) conduct: ConductArgs,
     /// Copy layers too whose media type says that registries do not distribute them.
     #[arg(long)]
     pub(crate) include_foreign: bool,
@@ -145,9 +130,6 @@ pub(crate) struct PromoteArgs {
     /// another digest than the index.
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     pub(crate) platform: Option<String>,
-    /// Print what would be done, and write nothing.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
     #[command(flatten)]
@@ -219,6 +201,23 @@ pub(crate) struct ShapeArgs {
     no_latest: bool,
 }
 
+/// How careful a release is.
+#[derive(Debug, Args)]
+pub(crate) struct ConductArgs {
+    /// Replace an exact tag that holds another image, and win against versions of equal
+    /// precedence.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Write the tags without reading the others of the repository: for those whose tag list is
+    /// denied or enormous. Whether a newer version exists is then for you to know. Exact tags are
+    /// still looked at, unless --force is given, too.
+    #[arg(long)]
+    no_guard: bool,
+    /// Print what would be done, and write nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
 /// How registries are reached.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Registry")]
@@ -265,6 +264,9 @@ pub(crate) struct OutputArgs {
     /// Print errors only.
     #[arg(long, short)]
     pub(crate) quiet: bool,
+    /// Say on stderr what happens in lines of JSON, and nothing else; docs/events.md lists them.
+    #[arg(long, value_enum, value_name = "FORMAT", env = "OCITAG_EVENTS")]
+    pub(crate) events: Option<Events>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -273,6 +275,12 @@ pub(crate) enum Format {
     #[default]
     Text,
     /// For programs; the README documents it.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Events {
+    /// One object a line.
     Json,
 }
 
@@ -290,6 +298,17 @@ impl ReleaseArgs {
     /// What is released, with the guard on and nothing forced.
     pub(crate) fn release(&self) -> Result<Release, Failure> {
         self.shape.release(self.semver.as_deref().unwrap_or_default())
+    }
+}
+
+impl ConductArgs {
+    /// `release` with this care.
+    pub(crate) fn apply_to(&self, release: Release) -> Release {
+        Release { force: self.force, guard: self.guard(), ..release }
+    }
+
+    pub(crate) fn guard(&self) -> Guard {
+        if self.no_guard { Guard::Off } else { Guard::Full }
     }
 }
 

@@ -2,19 +2,21 @@
 
 use futures_util::future;
 use plimsoll_registry::{
-    Conflict, Observation, ObserveError, Outcome, Plan, Reference, Release, Report, Selector,
-    Store, Target, plan,
+    Observation, ObserveError, Plan, Reference, Release, Report, Selector, Store, Target, plan,
 };
 
 use crate::args::RegistryArgs;
+use crate::console::Console;
 use crate::destination::Destinations;
-use crate::exit_code::ExitCode;
-use crate::failure::Failure;
+use crate::event::Event;
+use crate::failure::{Failure, conflicts};
+use crate::results::Results;
 
 /// Images to release, each in a repository of its own.
 pub(crate) struct Batch {
     images: Vec<Image>,
     concurrency: usize,
+    console: Console,
 }
 
 struct Image {
@@ -25,9 +27,9 @@ struct Image {
     store: Box<dyn Store>,
 }
 
-/// What was seen of one image, and what follows from it.
+/// What was seen of one repository, and what follows from it.
 pub(crate) struct Planned {
-    observation: Observation,
+    pub(crate) observation: Observation,
     pub(crate) plan: Plan,
 }
 
@@ -36,6 +38,7 @@ impl Batch {
     pub(crate) fn open(
         args: &RegistryArgs,
         images: Vec<(Reference, Selector, Release)>,
+        console: &Console,
     ) -> Result<Self, Failure> {
         let references: Vec<_> = images.iter().map(|(reference, ..)| reference.clone()).collect();
         let mut destinations = Destinations::new(args, &references)?;
@@ -44,12 +47,14 @@ impl Batch {
             Ok(Image { name: reference.location().to_string(), source, release, store })
         };
         let images = images.into_iter().map(open).collect::<Result<_, Failure>>()?;
-        Ok(Self { images, concurrency: args.concurrency.get() })
+        Ok(Self { images, concurrency: args.concurrency.get(), console: console.clone() })
     }
 
-    /// Looks at every image and plans it; all that failed, if any did.
-    pub(crate) async fn plan(&self) -> Result<Vec<Planned>, Vec<Failure>> {
+    /// Looks at every image and plans it. If any fails, or has a conflict, what there is to
+    /// report instead.
+    pub(crate) async fn plan(&self) -> Result<Vec<Planned>, Results> {
         let looks = self.images.iter().map(|image| async {
+            self.console.tell(&Event::Looking { repository: image.name.clone() });
             let observation = self.target(image).observe(&image.release, &image.source).await?;
             let plan = plan(&image.release, &observation);
             Ok::<_, ObserveError>(Planned { observation, plan })
@@ -62,29 +67,30 @@ impl Batch {
                 Err(error) => errors.push(Failure::from(&error)),
             }
         }
-        if errors.is_empty() { Ok(planned) } else { Err(errors) }
+        if !errors.is_empty() {
+            return Err(Results::failed(errors));
+        }
+        self.console.tell_all(planned.iter().flat_map(|image| Event::of_plan(&image.plan)));
+        let errors: Vec<_> = planned.iter().flat_map(|image| conflicts(&image.plan)).collect();
+        if errors.is_empty() { Ok(planned) } else { Err(Results::planned(plans(planned), errors)) }
     }
 
     /// Applies one plan after the other and stops at the first that fails: every image has a
     /// report all the same.
-    pub(crate) async fn apply(&self, planned: Vec<Planned>) -> (Vec<Report>, Vec<Failure>) {
-        let mut reports = Vec::with_capacity(planned.len());
-        let mut error = None;
+    pub(crate) async fn apply(&self, planned: Vec<Planned>) -> Results {
+        let mut results = Results::default();
         for (image, Planned { observation, plan }) in self.images.iter().zip(planned) {
-            if error.is_some() {
-                reports.push(Report::of(&plan));
+            if !results.errors.is_empty() {
+                results.reports.push(Report::of(&plan));
                 continue;
             }
-            let applied = self.target(image).apply(&image.release, observation, &plan).await;
-            reports.push(applied.report);
-            error = applied.error;
+            let told = self.console.tags_of(&image.name);
+            let target = self.target(image);
+            let applied = target.apply_told(&image.release, observation, &plan, &told).await;
+            results.reports.push(applied.report);
+            results.errors.extend(applied.error.as_ref().map(Failure::from));
         }
-        let Some(error) = error else { return (reports, Vec::new()) };
-        let mut failure = Failure::from(&error);
-        if reports.iter().any(has_changes) {
-            failure.exit_code = ExitCode::Partial;
-        }
-        (reports, vec![failure])
+        results
     }
 
     fn target<'b>(&'b self, image: &'b Image) -> Target<'b> {
@@ -93,23 +99,7 @@ impl Batch {
     }
 }
 
-impl Planned {
-    /// What forbids the plan.
-    pub(crate) fn conflicts(&self) -> impl Iterator<Item = Failure> {
-        let failure = |conflict: &Conflict| Failure {
-            message: format!("cannot tag {}: {conflict}", self.plan.repository),
-            remedy: Some(conflict.remedy().to_owned()),
-            exit_code: ExitCode::Conflict,
-        };
-        self.plan.conflicts.iter().map(failure)
-    }
-}
-
-/// Whether a tag is not what it was, or may not be.
-fn has_changes(report: &Report) -> bool {
-    report.tags.iter().any(|tag| match &tag.outcome {
-        Outcome::Created | Outcome::Moved | Outcome::Stranded { .. } => true,
-        Outcome::Failed { .. } => tag.now != tag.before,
-        _ => false,
-    })
+/// The plans, without what was seen.
+pub(crate) fn plans(planned: Vec<Planned>) -> Vec<Plan> {
+    planned.into_iter().map(|planned| planned.plan).collect()
 }

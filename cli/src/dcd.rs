@@ -18,7 +18,7 @@ use plimsoll_registry::{Location, Reference, Selector};
 
 use command_line::{CommandLine, Parsed};
 pub use error::{DcdError, DcdUsage};
-pub(crate) use run::run;
+pub(crate) use run::main;
 pub use target::{DcdTarget, Series};
 use target::{Targets, identity};
 use version::Version;

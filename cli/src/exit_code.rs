@@ -5,8 +5,7 @@ use plimsoll_registry::Blame;
 /// How the command ends. Nothing to do is success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[non_exhaustive]
-pub enum ExitCode {
+pub(crate) enum ExitCode {
     /// Every tag is as it should be.
     Success = 0,
     /// A file, directory or setting of this machine.

@@ -5,20 +5,23 @@ use std::error::Error;
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
-use plimsoll_registry::{ApplyError, Conflict, ObserveError, StoreError};
+use plimsoll_registry::{
+    ApplyError, Blame, Conflict, CopyConflict, CopyError, CopyFailure, ObserveError, Plan,
+    StoreError,
+};
 
 /// One line of error, one of remedy, and the exit code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Failure {
+pub(crate) struct Failure {
     /// What failed, with its causes.
-    pub message: String,
+    pub(crate) message: String,
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub(crate) remedy: Option<String>,
     /// How the command ends.
     #[serde(serialize_with = "as_number")]
-    pub exit_code: ExitCode,
+    pub(crate) exit_code: ExitCode,
 }
 
 fn as_number<S: serde::Serializer>(code: &ExitCode, serializer: S) -> Result<S::Ok, S::Error> {
@@ -27,30 +30,30 @@ fn as_number<S: serde::Serializer>(code: &ExitCode, serializer: S) -> Result<S::
 
 impl Failure {
     /// A wrong command line.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), remedy: None, exit_code: ExitCode::Usage }
     }
 
     /// Something of this machine.
-    pub fn local(message: impl Into<String>) -> Self {
+    pub(crate) fn local(message: impl Into<String>) -> Self {
         Self { message: message.into(), remedy: None, exit_code: ExitCode::Local }
     }
 
     /// An error with its causes, as one line that says what failed.
-    pub fn of(error: &(dyn Error + 'static), exit_code: ExitCode) -> Self {
+    pub(crate) fn of(error: &(dyn Error + 'static), exit_code: ExitCode) -> Self {
         Self { message: chain(error), remedy: None, exit_code }
     }
 
     /// Adds what to do about it.
     #[must_use]
-    pub fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = Some(remedy.into());
         self
     }
 
     /// What is printed on stderr.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let Self { message, remedy, exit_code: _ } = self;
         let mut text = format!("error: {}\n", one_line(message));
         if let Some(remedy) = remedy {
@@ -61,8 +64,12 @@ impl Failure {
 }
 
 /// What a server sends may hold anything; on a terminal and in a CI log it is one plain line.
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+///
+/// GitHub's runner obeys `##[` wherever it stands, and `::` only where a line begins, which no
+/// line of ours does.
+pub(crate) fn one_line(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.replace("##[", "## [")
 }
 
 fn chain(error: &(dyn Error + 'static)) -> String {
@@ -75,24 +82,35 @@ fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
-fn of_store(error: &(dyn Error + 'static), store: &StoreError) -> Failure {
-    let failure = Failure::of(error, store.blame().into());
-    match store.remedy() {
+/// An error whose layer says who has to act, and perhaps what to do.
+fn of_blame(error: &(dyn Error + 'static), blame: Blame, remedy: Option<&str>) -> Failure {
+    let failure = Failure::of(error, blame.into());
+    match remedy {
         Some(remedy) => failure.with_remedy(remedy),
         None => failure,
     }
 }
 
+/// What forbids `plan`.
+pub(crate) fn conflicts(plan: &Plan) -> impl Iterator<Item = Failure> {
+    let failure = |conflict: &Conflict| Failure {
+        message: format!("cannot tag {}: {conflict}", plan.repository),
+        remedy: Some(conflict.remedy().to_owned()),
+        exit_code: ExitCode::Conflict,
+    };
+    plan.conflicts.iter().map(failure)
+}
+
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        of_store(&error, &error)
+        of_blame(&error, error.blame(), error.remedy())
     }
 }
 
 impl From<&ObserveError> for Failure {
     fn from(error: &ObserveError) -> Self {
         match error {
-            ObserveError::Store(store) => of_store(error, store),
+            ObserveError::Store(store) => of_blame(error, store.blame(), store.remedy()),
             _ => Self::of(error, ExitCode::NotFound).with_remedy(
                 "push the image first, or name what to tag: IMAGE:TAG or IMAGE@DIGEST",
             ),
@@ -101,13 +119,13 @@ impl From<&ObserveError> for Failure {
 }
 
 impl From<&ApplyError> for Failure {
-    /// With the exit code for a run that changed nothing; a run that did ends with
-    /// [`ExitCode::Partial`].
     fn from(error: &ApplyError) -> Self {
         match error {
-            ApplyError::Refused { conflict, .. } => of_conflict(error, conflict),
+            ApplyError::Refused { conflict, .. } => {
+                Self::of(error, ExitCode::Conflict).with_remedy(conflict.remedy())
+            }
             ApplyError::Unreadable { source: Some(store), .. } | ApplyError::Step(store) => {
-                of_store(error, store)
+                of_blame(error, store.blame(), store.remedy())
             }
             ApplyError::Unreadable { source: None, .. } => Self::of(error, ExitCode::NotFound),
             _ => Self::of(error, ExitCode::Partial),
@@ -115,8 +133,22 @@ impl From<&ApplyError> for Failure {
     }
 }
 
-fn of_conflict(error: &(dyn Error + 'static), conflict: &Conflict) -> Failure {
-    Failure::of(error, ExitCode::Conflict).with_remedy(conflict.remedy())
+impl From<&CopyError> for Failure {
+    fn from(error: &CopyError) -> Self {
+        of_blame(error, error.blame(), error.remedy())
+    }
+}
+
+impl From<&CopyConflict> for Failure {
+    fn from(conflict: &CopyConflict) -> Self {
+        Self::of(conflict, ExitCode::Conflict).with_remedy(conflict.remedy())
+    }
+}
+
+impl From<&CopyFailure> for Failure {
+    fn from(failure: &CopyFailure) -> Self {
+        of_blame(failure, failure.blame(), failure.remedy())
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +157,8 @@ mod tests {
 
     #[test]
     fn what_a_server_says_stays_on_one_line() {
-        let failure = Failure::local("a\n::set-output name=x::\u{1b}[31m").with_remedy("b\r\nc");
-        assert_eq!(failure.text(), "error: a ::set-output name=x:: [31m\n  try: b  c\n");
+        let failure =
+            Failure::local("a\n::set-output name=x::\u{1b}[31m").with_remedy("b\r\n##[x]");
+        assert_eq!(failure.text(), "error: a ::set-output name=x:: [31m\n  try: b  ## [x]\n");
     }
 }

@@ -4,16 +4,24 @@
 mod aliases;
 mod apply;
 mod args;
+mod bars;
 mod batch;
+mod console;
 pub mod dcd;
 mod destination;
+mod event;
 mod exit_code;
 mod failure;
+mod github;
+mod lines;
 mod login;
 mod logout;
+mod narrator;
 mod output;
+mod pace;
 mod plan_file;
 mod promote;
+mod results;
 mod tag;
 mod text;
 mod untag;
@@ -27,42 +35,53 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::{AliasesArgs, Cli, Command, Format, OutputArgs};
-pub use crate::exit_code::ExitCode;
-pub use crate::failure::Failure;
-pub use crate::output::Output;
-pub use crate::text::{plan as plan_text, report as report_text};
+use crate::console::{Console, LogLine};
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::Output;
 
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    let output = match &cli.command {
-        None => run(&cli.tag.output, tag::run(&cli.tag)),
-        Some(Command::Tag(args)) => run(&args.output, tag::run(args)),
-        Some(Command::Plan(args)) => {
-            run(&args.tag.output, tag::plan(&args.tag, args.plan_out.as_deref()))
+    let code = match &cli.command {
+        None => run(&cli.tag.output, async |console| tag::run(&cli.tag, console).await),
+        Some(Command::Tag(args)) => {
+            run(&args.output, async |console| tag::run(args, console).await)
         }
-        Some(Command::Apply(args)) => run(&args.output, apply::run(args)),
-        Some(Command::Dcd { args }) => run(&OutputArgs::default(), dcd::run(args)),
-        Some(Command::Promote(args)) => run(&args.output, promote::run(args)),
-        Some(Command::Untag(args)) => run(&args.output, untag::run(args)),
-        Some(Command::Login(args)) => run(&args.output, login::run(args)),
-        Some(Command::Logout(args)) => run(&args.output, logout::run(args)),
-        Some(Command::Aliases(args)) => aliases(args),
+        Some(Command::Plan(args)) => run(&args.tag.output, async |console| {
+            tag::plan(&args.tag, args.plan_out.as_deref(), console).await
+        }),
+        Some(Command::Apply(args)) => {
+            run(&args.output, async |console| apply::run(args, console).await)
+        }
+        Some(Command::Dcd { args }) => dcd::main(args),
+        Some(Command::Promote(args)) => {
+            run(&args.output, async |console| promote::run(args, console).await)
+        }
+        Some(Command::Untag(args)) => {
+            run(&args.output, async |console| untag::run(args, console).await)
+        }
+        Some(Command::Login(args)) => run(&args.output, async |_| login::run(args).await),
+        Some(Command::Logout(args)) => run(&args.output, async |_| logout::run(args).await),
+        Some(Command::Aliases(args)) => run(&args.output, async |_| aliases(args)),
     };
-    output.unwrap_or_else(Output::from).print().into()
+    code.into()
 }
 
-/// Runs a command that talks to registries.
+/// Runs a command and prints what it made.
 fn run(
     options: &OutputArgs,
-    command: impl Future<Output = Result<Output, Failure>>,
-) -> Result<Output, Failure> {
-    log_to_stderr(options);
+    command: impl AsyncFnOnce(&Console) -> Result<Output, Failure>,
+) -> ExitCode {
+    let console = Console::open(options);
+    log_to(&console, options);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime =
-        runtime.map_err(|error| Failure::local(format!("failed to start the runtime: {error}")))?;
-    runtime.block_on(command)
+    let output = match runtime {
+        Ok(runtime) => runtime.block_on(command(&console)),
+        Err(error) => Err(Failure::local(format!("failed to start the runtime: {error}"))),
+    };
+    output.unwrap_or_else(Output::from).print(&console)
 }
 
 fn aliases(args: &AliasesArgs) -> Result<Output, Failure> {
@@ -84,16 +103,16 @@ fn aliases(args: &AliasesArgs) -> Result<Output, Failure> {
         }
     };
     let aliases = aliases::Aliases::of(&release, &images, &existing);
-    let (stdout, stderr) = match args.output.output {
-        Format::Json => (output::json(&aliases), String::new()),
-        Format::Text => (aliases.text(), aliases.notes()),
-    };
-    let stderr = if args.output.quiet { String::new() } else { stderr };
-    Ok(Output { stdout, stderr, code: ExitCode::Success })
+    Ok(match args.output.output {
+        Format::Json => Output::success(output::json(&aliases)),
+        Format::Text => {
+            Output { events: aliases.notes().collect(), ..Output::success(aliases.text()) }
+        }
+    })
 }
 
 /// Only our own crates log: what the libraries below print may hold headers.
-fn log_to_stderr(options: &OutputArgs) {
+fn log_to(console: &Console, options: &OutputArgs) {
     let level = match (options.quiet, options.verbose) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,
@@ -102,8 +121,9 @@ fn log_to_stderr(options: &OutputArgs) {
     };
     let targets =
         Targets::new().with_target("plimsoll_registry", level).with_target("ocitag", level);
+    let console = console.clone();
     let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
+        .with_writer(move || LogLine(console.clone()))
         .with_ansi(false)
         .with_target(false)
         .without_time();

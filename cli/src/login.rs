@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::args::{Format, OutputArgs, RegistryArgs};
 use crate::destination::{Destinations, password};
+use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{self, Output};
@@ -91,9 +92,8 @@ pub(crate) fn printed(
         Format::Text if options.quiet => String::new(),
         Format::Text => text,
     };
-    let notes = notes.iter().filter(|_| !options.quiet);
-    let stderr = notes.map(|note| format!("note: {note}\n")).collect();
-    Output { stdout, stderr, code: ExitCode::Success }
+    let events = notes.iter().cloned().map(|message| Event::Note { message });
+    Output { events: events.collect(), ..Output::success(stdout) }
 }
 
 /// The host on the command line.

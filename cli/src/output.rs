@@ -2,93 +2,55 @@
 
 use std::io::{self, Write as _};
 
-use plimsoll_registry::{Plan, Report, SCHEMA};
 use serde::Serialize;
 
-use crate::args::{Format, OutputArgs};
-use crate::batch::Planned;
+use crate::console::Console;
+use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::text;
 
-/// What a command prints and how it ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Output {
+/// What a command prints in the end, and how it ends.
+pub(crate) struct Output {
     /// The result.
-    pub stdout: String,
-    /// Errors and notes.
-    pub stderr: String,
+    pub(crate) stdout: String,
+    /// Notes, warnings and errors.
+    pub(crate) events: Vec<Event>,
     /// How the command ends.
-    pub code: ExitCode,
-}
-
-/// What a release came to, of all its images.
-#[derive(Default)]
-pub(crate) struct Results {
-    /// When nothing was to be written, or nothing might be.
-    pub(crate) plans: Option<Vec<Plan>>,
-    /// When something was tried.
-    pub(crate) reports: Option<Vec<Report>>,
-    pub(crate) errors: Vec<Failure>,
-}
-
-/// [`Results`] as `--output json` prints them.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Json<'j> {
-    schema: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    plans: Option<&'j [Plan]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reports: Option<&'j [Report]>,
-    errors: &'j [Failure],
-}
-
-impl Results {
-    pub(crate) fn plans(planned: Vec<Planned>) -> Self {
-        let plans = planned.into_iter().map(|planned| planned.plan).collect();
-        Self { plans: Some(plans), ..Self::default() }
-    }
-
-    pub(crate) fn printed(&self, options: &OutputArgs) -> Output {
-        let Self { plans, reports, errors } = self;
-        let (plans, reports) = (plans.as_deref(), reports.as_deref());
-        let stdout = match options.output {
-            Format::Json => json(&Json { schema: SCHEMA, plans, reports, errors }),
-            Format::Text if options.quiet => String::new(),
-            // What would have been done is beside the point of a conflict.
-            Format::Text if plans.is_some() && !errors.is_empty() => String::new(),
-            Format::Text => {
-                let plans = plans.unwrap_or_default().iter().map(text::plan);
-                plans.chain(reports.unwrap_or_default().iter().map(text::report)).collect()
-            }
-        };
-        let stderr = errors.iter().map(Failure::text).collect();
-        let code = errors.first().map_or(ExitCode::Success, |error| error.exit_code);
-        Output { stdout, stderr, code }
-    }
+    pub(crate) code: ExitCode,
 }
 
 impl Output {
+    /// A result that there is nothing to say about.
+    pub(crate) fn success(stdout: String) -> Self {
+        Self { stdout, events: Vec::new(), code: ExitCode::Success }
+    }
+
     /// Prints it. A reader that went away early (`| head`) is no error.
-    pub(crate) fn print(&self) -> ExitCode {
-        let written = io::stdout().write_all(self.stdout.as_bytes());
-        let _ = io::stderr().write_all(self.stderr.as_bytes());
+    pub(crate) fn print(self, console: &Console) -> ExitCode {
+        let Self { stdout, events, mut code } = self;
+        console.clear();
+        let written = io::stdout().write_all(stdout.as_bytes());
+        console.tell_all(events);
         match written.and_then(|()| io::stdout().flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 let failure = Failure::local(format!("failed to write the result: {error}"));
-                let _ = io::stderr().write_all(failure.text().as_bytes());
                 // What was done was done; its own failure says more than this one.
-                if self.code == ExitCode::Success { failure.exit_code } else { self.code }
+                if code == ExitCode::Success {
+                    code = failure.exit_code;
+                }
+                console.tell(&Event::Error(failure));
             }
-            _ => self.code,
+            _ => {}
         }
+        console.tell(&Event::Finished { exit_code: code as u8 });
+        code
     }
 }
 
 impl From<Failure> for Output {
     fn from(failure: Failure) -> Self {
-        Self { stdout: String::new(), stderr: failure.text(), code: failure.exit_code }
+        let code = failure.exit_code;
+        Self { stdout: String::new(), events: vec![Event::Error(failure)], code }
     }
 }
 

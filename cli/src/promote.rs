@@ -1,22 +1,22 @@
 //! `ocitag promote`: copies an image to other repositories, and tags it there.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use plimsoll_registry::{
-    BlobHow, Copier, CopyFailure, CopyOptions, CopyPlan, CopyReport, CopySource, Destination,
-    DestinationReport, DockerArchive, Goal, Guard, ImageTree, Location, ManifestHow, Observation,
-    OciArchive, Outcome, Plan, Reference, Release, Report, SCHEMA, Selector, TagOutcome, Target,
-    Total, plan, plan_copy,
+    Copier, CopyOptions, CopyPlan, CopySource, Destination, DockerArchive, Goal, ImageTree,
+    Location, OciArchive, Reference, Release, Report, Selector, Target, plan, plan_copy,
 };
-use serde::Serialize;
 
-use crate::args::{Format, OutputArgs, PromoteArgs};
+use crate::args::PromoteArgs;
+use crate::batch::{Planned, plans};
+use crate::console::Console;
 use crate::destination::Destinations;
+use crate::event::Event;
 use crate::exit_code::ExitCode;
-use crate::failure::Failure;
-use crate::output::{Output, json};
-use crate::text;
+use crate::failure::{Failure, conflicts};
+use crate::narrator::Narrator;
+use crate::output::Output;
+use crate::results::Results;
 
 /// What the command line asks for.
 pub(crate) struct Promotion {
@@ -30,133 +30,148 @@ pub(crate) struct Promotion {
 
 /// A promotion with everything opened.
 pub(crate) struct Work<'w> {
-    pub(crate) promotion: &'w Promotion,
-    pub(crate) copier: &'w Copier<'w>,
-    pub(crate) goals: &'w [Goal<'w>],
-    pub(crate) concurrency: usize,
-    pub(crate) dry_run: bool,
+    promotion: &'w Promotion,
+    copier: Copier<'w>,
+    goals: Vec<Goal<'w>>,
+    concurrency: usize,
+    console: Console,
+    narrator: Narrator,
 }
 
-/// What came of it.
-#[derive(Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Results {
-    schema: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy_plan: Option<CopyPlan>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    plans: Vec<Plan>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    copy: Option<CopyReport>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    reports: Vec<Report>,
-    errors: Vec<Failure>,
+/// What is to be done, and nothing that forbids it.
+pub(crate) struct Prepared {
+    copy: CopyPlan,
+    /// One for each goal; none when there is no release.
+    releasing: Vec<Planned>,
 }
 
-/// One destination whose tags are planned.
-struct Releasing {
-    observation: Observation,
-    plan: Plan,
-}
-
-pub(crate) async fn run(args: &PromoteArgs) -> Result<Output, Failure> {
+pub(crate) async fn run(args: &PromoteArgs, console: &Console) -> Result<Output, Failure> {
     let promotion = Promotion::parse(args)?;
-    let references: Vec<Reference> =
-        promotion.destinations.iter().chain([&promotion.source]).cloned().collect();
-    let mut opener = Destinations::new(&args.registry, &references)?;
+    let options = options(args)?;
+    let mut opener = Destinations::new(&args.registry, &promotion.references())?;
     let selector = match &promotion.selector {
         Some(selector) => selector.clone(),
         None => only_image(&promotion.source).await?,
     };
-    let (source, stores) = opener.open_copy(&promotion.source, &promotion.destinations)?;
-    let goals: Vec<Goal<'_>> = promotion.goals(&stores);
-    let copier = Copier::new(&*source, promotion.source.location().to_string(), options(args)?)
-        .with_concurrency(args.registry.concurrency.get());
-    let work = Work {
-        promotion: &promotion,
-        copier: &copier,
-        goals: &goals,
-        concurrency: args.registry.concurrency.get(),
-        dry_run: args.dry_run,
+    let ends = opener.open_copy(&promotion.source, &promotion.destinations)?;
+    let work = Work::new(&promotion, &ends, options, args.registry.concurrency.get(), console);
+    let results = match work.prepare(&selector).await {
+        Ok(prepared) if args.conduct.dry_run => prepared.into_results(Vec::new()),
+        Ok(prepared) => work.carry_out(prepared).await,
+        Err(results) => results,
     };
-    let results = carry_out(&work, &selector).await;
     Ok(results.printed(&args.output))
 }
 
-/// Plans everything, and then does it.
-pub(crate) async fn carry_out(work: &Work<'_>, selector: &Selector) -> Results {
-    let Work { promotion, copier, goals, concurrency, dry_run } = *work;
-    let mut results = Results { schema: SCHEMA, ..Results::default() };
-    let tree = match copier.read_tree(selector).await {
-        Ok(tree) => tree,
-        Err(error) => {
-            let failure = Failure::of(&error, error.blame().into());
-            results.errors.push(match error.remedy() {
-                Some(remedy) => failure.with_remedy(remedy),
-                None => failure,
-            });
-            return results;
+impl<'w> Work<'w> {
+    pub(crate) fn new(
+        promotion: &'w Promotion,
+        (source, stores): &'w Ends,
+        options: CopyOptions,
+        concurrency: usize,
+        console: &Console,
+    ) -> Self {
+        let narrator = Narrator::new(console);
+        let copier = Copier::new(&**source, promotion.source.location().to_string(), options)
+            .with_concurrency(concurrency)
+            .with_progress(narrator.clone());
+        let goals = promotion.goals(stores);
+        Self { promotion, copier, goals, concurrency, console: console.clone(), narrator }
+    }
+
+    /// Looks at everything and plans it. If anything fails or forbids it, what there is to
+    /// report instead.
+    pub(crate) async fn prepare(&self, selector: &Selector) -> Result<Prepared, Results> {
+        let repository = self.promotion.source.location().to_string();
+        self.console.tell(&Event::Looking { repository });
+        let tree = self.copier.read_tree(selector).await;
+        let tree = tree.map_err(|error| Results::failed(vec![Failure::from(&error)]))?;
+        let releasing = self.release_plans(&tree).await.map_err(Results::failed)?;
+        let mut goals = self.goals.clone();
+        for (goal, planned) in goals.iter_mut().zip(&releasing) {
+            goal.seen.clone_from(&planned.observation.seen);
         }
-    };
-    let releasing = match release_plans(promotion, &tree, goals, concurrency).await {
-        Ok(releasing) => releasing,
-        Err(errors) => return Results { errors, ..results },
-    };
-    let mut goals = goals.to_vec();
-    for (goal, releasing) in goals.iter_mut().zip(&releasing) {
-        goal.seen.clone_from(&releasing.observation.seen);
+        let sights = self.copier.look(&tree, &goals).await;
+        let (states, unseen): (Vec<_>, Vec<_>) =
+            sights.into_iter().map(|sight| (sight.state, sight.error)).unzip();
+        let unseen: Vec<_> = unseen.into_iter().flatten().map(Failure::from).collect();
+        if !unseen.is_empty() {
+            return Err(Results::failed(unseen));
+        }
+        let prepared =
+            Prepared { copy: plan_copy(&tree, self.copier.options(), &states), releasing };
+        self.narrator.planned(&prepared.copy);
+        let plans = prepared.releasing.iter().map(|planned| &planned.plan);
+        self.console.tell_all(plans.flat_map(Event::of_plan));
+        let errors = prepared.conflicts();
+        if errors.is_empty() {
+            return Ok(prepared);
+        }
+        Err(prepared.into_results(errors))
     }
-    let sights = copier.look(&tree, &goals).await;
-    let states: Vec<_> = sights.into_iter().map(|sight| sight.state).collect();
-    let copy_plan = plan_copy(&tree, copier.options(), &states);
-    results.plans = releasing.iter().map(|releasing| releasing.plan.clone()).collect();
-    results.errors = conflicts(&copy_plan, &results.plans);
-    if dry_run || !results.errors.is_empty() {
-        results.copy_plan = Some(copy_plan);
-        return results;
-    }
-    let copied = copier.apply(&copy_plan, &goals).await;
-    results.plans.clear();
-    results.errors = copied.failures.iter().map(of_copy).collect();
-    if let Some(release) = &promotion.release {
-        for (goal, Releasing { observation, plan }) in goals.iter().zip(releasing) {
-            let of_goal = copied.report.destinations.iter().find(|own| own.name == goal.name);
-            if !of_goal.is_some_and(|own| own.complete) {
-                // Nothing is tagged that is not all there.
-                results.reports.push(Report::of(&plan));
-                continue;
+
+    /// Copies, and then tags what arrived whole.
+    pub(crate) async fn carry_out(&self, prepared: Prepared) -> Results {
+        let Prepared { copy, releasing } = prepared;
+        let copied = self.copier.apply(&copy, &self.goals).await;
+        self.narrator.copied(&copied.report);
+        let mut results = Results::failed(copied.failures.iter().map(Failure::from).collect());
+        if let Some(release) = &self.promotion.release {
+            for (goal, Planned { observation, plan }) in self.goals.iter().zip(releasing) {
+                let of_goal = copied.report.destinations.iter().find(|own| own.name == goal.name);
+                if !of_goal.is_some_and(|own| own.complete) {
+                    // Nothing is tagged that is not all there.
+                    results.reports.push(Report::of(&plan));
+                    continue;
+                }
+                let told = self.console.tags_of(&goal.name);
+                let applied =
+                    self.target(goal).apply_told(release, observation, &plan, &told).await;
+                results.errors.extend(applied.error.as_ref().map(Failure::from));
+                results.reports.push(applied.report);
             }
-            let target = Target { store: goal.store, repository: &goal.name, concurrency };
-            let applied = target.apply(release, observation, &plan).await;
-            results.errors.extend(applied.error.as_ref().map(Failure::from));
-            results.reports.push(applied.report);
         }
+        results.copy = Some(copied.report);
+        results
     }
-    results.copy = Some(copied.report);
-    results
+
+    /// What the tags of every destination are to become; nothing when there is no release.
+    async fn release_plans(&self, tree: &ImageTree) -> Result<Vec<Planned>, Vec<Failure>> {
+        let Some(release) = &self.promotion.release else { return Ok(Vec::new()) };
+        let mut releasing = Vec::with_capacity(self.goals.len());
+        let mut errors = Vec::new();
+        for goal in &self.goals {
+            self.console.tell(&Event::Looking { repository: goal.name.clone() });
+            match self.target(goal).observe_for(release, tree.root.clone()).await {
+                Ok(observation) => {
+                    let plan = plan(release, &observation);
+                    releasing.push(Planned { observation, plan });
+                }
+                Err(error) => errors.push(Failure::from(&error)),
+            }
+        }
+        if errors.is_empty() { Ok(releasing) } else { Err(errors) }
+    }
+
+    fn target<'t>(&self, goal: &'t Goal<'_>) -> Target<'t> {
+        Target { store: goal.store, repository: &goal.name, concurrency: self.concurrency }
+    }
 }
 
-/// What the tags of every destination are to become; nothing when there is no release.
-async fn release_plans(
-    promotion: &Promotion,
-    tree: &ImageTree,
-    goals: &[Goal<'_>],
-    concurrency: usize,
-) -> Result<Vec<Releasing>, Vec<Failure>> {
-    let Some(release) = &promotion.release else { return Ok(Vec::new()) };
-    let mut releasing = Vec::with_capacity(goals.len());
-    let mut errors = Vec::new();
-    for goal in goals {
-        let target = Target { store: goal.store, repository: &goal.name, concurrency };
-        match target.observe_for(release, tree.root.clone()).await {
-            Ok(observation) => {
-                let plan = plan(release, &observation);
-                releasing.push(Releasing { observation, plan });
-            }
-            Err(error) => errors.push(Failure::from(&error)),
-        }
+impl Prepared {
+    fn conflicts(&self) -> Vec<Failure> {
+        let of_copy = self.copy.destinations.iter().flat_map(|destination| &destination.conflicts);
+        let of_plans = self.releasing.iter().flat_map(|planned| conflicts(&planned.plan));
+        of_copy.map(Failure::from).chain(of_plans).collect()
     }
-    if errors.is_empty() { Ok(releasing) } else { Err(errors) }
+
+    /// What would be done and has not been, perhaps because of `errors`.
+    fn into_results(self, errors: Vec<Failure>) -> Results {
+        let Self { copy, releasing } = self;
+        let mut results = Results::planned(plans(releasing), errors);
+        results.copy_plan = Some(copy);
+        results
+    }
 }
 
 impl Promotion {
@@ -167,12 +182,9 @@ impl Promotion {
             })
         };
         let source = reference(&args.source)?;
-        let mut release = args.semver.as_deref().map(|semver| args.shape.release(semver));
-        if let Some(Ok(release)) = &mut release {
-            release.force = args.force;
-            release.guard = guard(args);
-        }
-        let release = release.transpose()?;
+        let release =
+            args.semver.as_deref().map(|semver| args.shape.release(semver)).transpose()?;
+        let release = release.map(|release| args.conduct.apply_to(release));
         let is_archive =
             matches!(source.location(), Location::OciArchive(_) | Location::DockerArchive(_));
         let exact = release.as_ref().filter(|_| !is_archive);
@@ -207,7 +219,12 @@ impl Promotion {
         Ok(Self { source, selector, destinations, release })
     }
 
-    pub(crate) fn goals<'s>(&self, stores: &'s [Box<dyn Destination>]) -> Vec<Goal<'s>> {
+    /// Everything that is read or written.
+    pub(crate) fn references(&self) -> Vec<Reference> {
+        self.destinations.iter().chain([&self.source]).cloned().collect()
+    }
+
+    fn goals<'s>(&self, stores: &'s [Box<dyn Destination>]) -> Vec<Goal<'s>> {
         let goals = self.destinations.iter().zip(stores).map(|(destination, store)| {
             let tag = destination.tag().or(self.source.tag()).cloned();
             Goal {
@@ -241,10 +258,6 @@ fn mount_from(source: &Reference, destination: &Reference) -> Option<String> {
     }
 }
 
-fn guard(args: &PromoteArgs) -> Guard {
-    if args.no_guard { Guard::Off } else { Guard::Full }
-}
-
 fn options(args: &PromoteArgs) -> Result<CopyOptions, Failure> {
     let platform = args.platform.as_deref().map(str::parse).transpose();
     let platform = platform
@@ -253,122 +266,10 @@ fn options(args: &PromoteArgs) -> Result<CopyOptions, Failure> {
         platform,
         include_foreign: args.include_foreign,
         referrers: !args.no_referrers,
-        force: args.force,
-        guard: guard(args),
+        force: args.conduct.force,
+        guard: args.conduct.guard(),
         ..CopyOptions::default()
     })
-}
-
-fn conflicts(copy: &CopyPlan, plans: &[Plan]) -> Vec<Failure> {
-    let of_copy = copy.destinations.iter().flat_map(|destination| &destination.conflicts);
-    let of_copy = of_copy
-        .map(|conflict| Failure::of(conflict, ExitCode::Conflict).with_remedy(conflict.remedy()));
-    let of_plans = plans.iter().flat_map(|plan| {
-        plan.conflicts.iter().map(|conflict| Failure {
-            message: format!("cannot tag {}: {conflict}", plan.repository),
-            remedy: Some(conflict.remedy().to_owned()),
-            exit_code: ExitCode::Conflict,
-        })
-    });
-    of_copy.chain(of_plans).collect()
-}
-
-fn of_copy(failure: &CopyFailure) -> Failure {
-    let own = Failure::of(failure, failure.blame().into());
-    match failure.remedy() {
-        Some(remedy) => own.with_remedy(remedy),
-        None => own,
-    }
-}
-
-impl Results {
-    pub(crate) fn printed(&self, options: &OutputArgs) -> Output {
-        let stdout = match options.output {
-            Format::Json => json(self),
-            Format::Text if options.quiet => String::new(),
-            // What would have been done is beside the point of a conflict.
-            Format::Text if self.copy.is_none() && !self.errors.is_empty() => String::new(),
-            Format::Text => self.text(),
-        };
-        let stderr = self.errors.iter().map(Failure::text).collect();
-        let code = match self.errors.first() {
-            None => ExitCode::Success,
-            Some(_) if self.has_changes() => ExitCode::Partial,
-            Some(error) => error.exit_code,
-        };
-        Output { stdout, stderr, code }
-    }
-
-    /// Whether a tag was written, or may have been. Blobs without one are no change.
-    fn has_changes(&self) -> bool {
-        let copied = self.copy.iter().flat_map(|copy| &copy.destinations);
-        let mut tags = copied.flat_map(|destination| &destination.tags);
-        tags.any(|tag| tag.outcome == TagOutcome::Written)
-            || self.reports.iter().flat_map(|report| &report.tags).any(|tag| {
-                matches!(tag.outcome, Outcome::Created | Outcome::Moved | Outcome::Stranded { .. })
-            })
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::new();
-        // Infallible, all of it: writing to a String.
-        if let Some(plan) = &self.copy_plan {
-            for destination in &plan.destinations {
-                let blobs = destination.blobs.iter();
-                let there = blobs.filter(|blob| matches!(blob.how, BlobHow::Skip { .. })).count();
-                let manifests = destination.manifests.iter();
-                let new =
-                    manifests.filter(|it| !matches!(it.how, ManifestHow::Skip { .. })).count();
-                let _ = writeln!(text, "{}", destination.name);
-                let (copy, mount) = (amount(destination.to_copy), amount(destination.to_mount));
-                let _ = writeln!(
-                    text,
-                    "  would copy {copy}, mount {mount}, find {there} there, write {new} manifests"
-                );
-                for step in &destination.tags {
-                    let _ = writeln!(text, "  {}  would be written", step.tag);
-                }
-            }
-        }
-        for destination in self.copy.iter().flat_map(|copy| &copy.destinations) {
-            text += &of_destination(destination);
-            let released = self.reports.iter().find(|own| own.repository == destination.name);
-            let released = released.map(text::report).unwrap_or_default();
-            // Its first line names the destination once more.
-            text.extend(released.lines().skip(1).map(|line| format!("{line}\n")));
-        }
-        text.extend(self.plans.iter().map(text::plan));
-        text
-    }
-}
-
-fn of_destination(destination: &DestinationReport) -> String {
-    let mut text = format!("{}\n", destination.name);
-    let (copied, mounted) = (destination.copied(), destination.mounted());
-    let there = destination.blobs.len() as u64 - copied.count - mounted.count;
-    let there = if destination.complete { format!(", {there} there") } else { String::new() };
-    let _ = writeln!(text, "  copied {}, mounted {}{there}", amount(copied), amount(mounted));
-    for tag in &destination.tags {
-        let fate = match &tag.outcome {
-            TagOutcome::Written => "written".to_owned(),
-            TagOutcome::Kept { .. } => "kept".to_owned(),
-            TagOutcome::Failed { error } => format!("FAILED: {error}"),
-            _ => "not tried".to_owned(),
-        };
-        let digest = tag.target.as_ref().or(tag.before.digest());
-        let digest = digest.map(|digest| format!("{}  ", digest.short())).unwrap_or_default();
-        let _ = writeln!(text, "  {}  {digest}{fate}", tag.tag);
-    }
-    text
-}
-
-/// `2 blobs (1234 bytes)`.
-fn amount(total: Total) -> String {
-    match total.count {
-        0 => "0 blobs".to_owned(),
-        1 => format!("1 blob ({} bytes)", total.bytes),
-        count => format!("{count} blobs ({} bytes)", total.bytes),
-    }
 }
 
 /// The two ends of a copy, opened.

@@ -3,32 +3,38 @@
 
 use std::path::Path;
 
-use plimsoll_registry::{Guard, Reference, Release, Selector};
+use plimsoll_registry::{Reference, Release, Selector};
 
 use crate::args::TagArgs;
-use crate::batch::{Batch, Planned};
+use crate::batch::{Batch, plans};
+use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::{Output, Results};
+use crate::output::Output;
 use crate::plan_file::{PlanFile, PlannedImage};
+use crate::results::Results;
 
-pub(crate) async fn run(args: &TagArgs) -> Result<Output, Failure> {
-    let (batch, _, planned) = match planned(args).await? {
-        Ok(planned) => planned,
-        Err(output) => return Ok(output),
+pub(crate) async fn run(args: &TagArgs, console: &Console) -> Result<Output, Failure> {
+    let batch = Batch::open(&args.registry, images(args)?, console)?;
+    let results = match batch.plan().await {
+        Ok(planned) if args.conduct.dry_run => Results::planned(plans(planned), Vec::new()),
+        Ok(planned) => batch.apply(planned).await,
+        Err(results) => results,
     };
-    if args.dry_run {
-        return Ok(Results::plans(planned).printed(&args.output));
-    }
-    let (reports, errors) = batch.apply(planned).await;
-    Ok(Results { reports: Some(reports), errors, ..Results::default() }.printed(&args.output))
+    Ok(results.printed(&args.output))
 }
 
 /// `ocitag plan`: as a dry run, and the plan in a file if one is named.
-pub(crate) async fn plan(args: &TagArgs, file: Option<&Path>) -> Result<Output, Failure> {
-    let (_, images, planned) = match planned(args).await? {
+pub(crate) async fn plan(
+    args: &TagArgs,
+    file: Option<&Path>,
+    console: &Console,
+) -> Result<Output, Failure> {
+    let images = images(args)?;
+    let batch = Batch::open(&args.registry, images.clone(), console)?;
+    let planned = match batch.plan().await {
         Ok(planned) => planned,
-        Err(output) => return Ok(output),
+        Err(results) => return Ok(results.printed(&args.output)),
     };
     if let Some(file) = file {
         let images = images.into_iter().zip(&planned).map(|((reference, _, release), planned)| {
@@ -37,33 +43,13 @@ pub(crate) async fn plan(args: &TagArgs, file: Option<&Path>) -> Result<Output, 
         });
         PlanFile::new(images.collect()).write(file)?;
     }
-    Ok(Results::plans(planned).printed(&args.output))
+    Ok(Results::planned(plans(planned), Vec::new()).printed(&args.output))
 }
 
 type Images = Vec<(Reference, Selector, Release)>;
 
-/// Every image planned, and none with a conflict; or what there is to print instead.
-async fn planned(args: &TagArgs) -> Result<Result<(Batch, Images, Vec<Planned>), Output>, Failure> {
-    let images = images(args)?;
-    let batch = Batch::open(&args.registry, images.clone())?;
-    let planned = match batch.plan().await {
-        Ok(planned) => planned,
-        Err(errors) => {
-            return Ok(Err(Results { errors, ..Results::default() }.printed(&args.output)));
-        }
-    };
-    let errors: Vec<_> = planned.iter().flat_map(Planned::conflicts).collect();
-    if errors.is_empty() {
-        return Ok(Ok((batch, images, planned)));
-    }
-    let results = Results { errors, ..Results::plans(planned) };
-    Ok(Err(results.printed(&args.output)))
-}
-
 fn images(args: &TagArgs) -> Result<Images, Failure> {
-    let mut release = args.release.release()?;
-    release.force = args.force;
-    release.guard = if args.no_guard { Guard::Off } else { Guard::Full };
+    let release = args.conduct.apply_to(args.release.release()?);
     let exact = || Selector::Tag(release.versions[0].tag().clone());
     let references = parse(&args.images)?.into_iter();
     let images = references.map(|reference| {

@@ -6,7 +6,9 @@ use plimsoll_registry::{Digest, Reference, SCHEMA, Selector, Store, StoreError, 
 use serde::Serialize;
 
 use crate::args::{Format, UntagArgs};
+use crate::console::Console;
 use crate::destination::Destinations;
+use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Output, json};
@@ -29,7 +31,7 @@ struct Removed {
     before: Option<Digest>,
 }
 
-pub(crate) async fn run(args: &UntagArgs) -> Result<Output, Failure> {
+pub(crate) async fn run(args: &UntagArgs, console: &Console) -> Result<Output, Failure> {
     let mut references: Vec<Reference> = Vec::new();
     for image in &args.images {
         let reference: Reference =
@@ -47,6 +49,10 @@ pub(crate) async fn run(args: &UntagArgs) -> Result<Output, Failure> {
         let store = destinations.open(reference)?;
         match remove(&*store, tag).await {
             Ok(before) => {
+                if let Some(before) = before.clone() {
+                    let repository = reference.location().to_string();
+                    console.tell(&Event::TagRemoved { repository, tag: tag.clone(), before });
+                }
                 untagged.tags.push(Removed { reference: reference.to_string(), before });
             }
             Err(error) => {
@@ -86,13 +92,13 @@ impl Untagged {
             Format::Text if args.output.quiet => String::new(),
             Format::Text => text(),
         };
-        let stderr = self.errors.iter().map(Failure::text).collect();
         let removed_some = self.tags.iter().any(|removed| removed.before.is_some());
         let code = match self.errors.first() {
             None => ExitCode::Success,
             Some(_) if removed_some => ExitCode::Partial,
             Some(error) => error.exit_code,
         };
-        Output { stdout, stderr, code }
+        let events = self.errors.into_iter().map(Event::Error).collect();
+        Output { stdout, events, code }
     }
 }

@@ -14,7 +14,7 @@ use crate::observe::{ObserveError, Target};
 use crate::plan::{Conflict, Plan, Previous, SkipReason, Step};
 use crate::planner::plan;
 use crate::reference::Selector;
-use crate::report::{Outcome, Report};
+use crate::report::{Outcome, Report, TagReport};
 use crate::store::StoreError;
 use crate::tag::Tag;
 
@@ -70,6 +70,9 @@ pub enum ApplyError {
     },
 }
 
+/// Who is told what became of a tag, as soon as it is known.
+type Told<'t> = &'t (dyn Fn(&TagReport) + Sync);
+
 /// A report, and the error that ended the run early, if one did.
 #[derive(Debug)]
 #[must_use]
@@ -90,7 +93,19 @@ impl Target<'_> {
         observation: Observation,
         first: &Plan,
     ) -> Applied {
-        let mut applied = self.write(first).await;
+        self.apply_told(release, observation, first, &|_| {}).await
+    }
+
+    /// [`Target::apply`], with somebody who is told of every tag when it has been written, could
+    /// not be written, or was put back. The run waits for `told`, so it should not take long.
+    pub async fn apply_told(
+        &self,
+        release: &Release,
+        observation: Observation,
+        first: &Plan,
+        told: Told<'_>,
+    ) -> Applied {
+        let mut applied = self.write(first, told).await;
         // The image is what it was when it was planned, whatever its tag points at by now.
         let source = Selector::Digest(observation.source.digest.clone());
         let mut listing = observation.listing;
@@ -113,7 +128,7 @@ impl Target<'_> {
                     break;
                 }
             };
-            let later = self.write(&last).await;
+            let later = self.write(&last, told).await;
             applied.report.continue_with(later.report);
             applied.error = later.error;
         }
@@ -183,49 +198,43 @@ impl Target<'_> {
     }
 
     /// Writes the steps of `plan`: exact tags, then numbered aliases, then `latest`.
-    async fn write(&self, plan: &Plan) -> Applied {
-        let mut report = Report::of(plan);
+    async fn write(&self, plan: &Plan, told: Told<'_>) -> Applied {
+        let mut ledger = Ledger { report: Report::of(plan), told };
         if let Some(conflict) = plan.conflicts.first() {
             let (repository, conflict) = (self.repository.to_owned(), conflict.clone());
             let error = Some(ApplyError::Refused { repository, conflict });
-            return Applied { report, error };
+            return Applied { report: ledger.report, error };
         }
         // Everything is read before anything is written.
         let manifests = match self.manifests(plan).await {
             Ok(manifests) => manifests,
-            Err(error) => return Applied { report, error: Some(error) },
+            Err(error) => return Applied { report: ledger.report, error: Some(error) },
         };
         let Offered { mut tried, mut failure } = self.offer(&plan.steps, &manifests).await;
         let written: BTreeSet<Tag> = tried.iter().map(|(step, _)| step.tag.clone()).collect();
+        for (step, _) in tried.iter().filter(|(_, error)| error.is_none()) {
+            ledger.written(step);
+        }
         for wave in waves(&plan.steps) {
             if failure.is_some() {
                 break;
             }
             for (step, result) in self.write_wave(wave, &written, &manifests).await {
                 tried.push((step, result.as_ref().err().map(|error| chain(error))));
-                if let Err(error) = result {
-                    failure.get_or_insert(error);
+                match result {
+                    Ok(()) => ledger.written(step),
+                    Err(error) => drop(failure.get_or_insert(error)),
                 }
             }
         }
         let Some(error) = failure else {
-            for (step, _) in tried {
-                let now = Previous::At(step.target.digest.clone());
-                let created = step.previous == Previous::Absent;
-                note(
-                    &mut report,
-                    step,
-                    now,
-                    if created { Outcome::Created } else { Outcome::Moved },
-                );
-            }
-            return Applied { report, error: None };
+            return Applied { report: ledger.report, error: None };
         };
         // Some were written before others that are narrower.
         tried.sort_by_key(|(step, _)| plan.steps.iter().position(|own| own.tag == step.tag));
-        let removed = self.roll_back(tried, &mut report).await;
-        self.keep_what_is_followed(plan, &removed, &manifests, &mut report).await;
-        Applied { report, error: Some(ApplyError::Step(error)) }
+        let removed = self.roll_back(tried, &mut ledger).await;
+        self.keep_what_is_followed(plan, &removed, &manifests, &mut ledger).await;
+        Applied { report: ledger.report, error: Some(ApplyError::Step(error)) }
     }
 
     /// The manifests to write, each read once.
@@ -271,7 +280,7 @@ impl Target<'_> {
     async fn roll_back<'p>(
         &self,
         tried: Vec<(&'p Step, Option<String>)>,
-        report: &mut Report,
+        ledger: &mut Ledger<'_>,
     ) -> Vec<&'p Step> {
         let mut removed = Vec::new();
         for (step, error) in tried.into_iter().rev() {
@@ -292,7 +301,7 @@ impl Target<'_> {
                     _ => (now, Outcome::Failed { error }),
                 },
             };
-            note(report, step, now, outcome);
+            ledger.note(step, now, outcome);
         }
         removed
     }
@@ -308,7 +317,7 @@ impl Target<'_> {
         plan: &Plan,
         removed: &[&Step],
         manifests: &BTreeMap<Digest, Manifest>,
-        report: &mut Report,
+        ledger: &mut Ledger<'_>,
     ) {
         for step in removed {
             let digest = &step.target.digest;
@@ -322,7 +331,7 @@ impl Target<'_> {
                     Ok(()) => (Previous::At(digest.clone()), reason),
                     Err(error) => (Previous::NotRead, format!("{reason}; {}", chain(&error))),
                 };
-                note(report, step, now, Outcome::Stranded { error });
+                ledger.note(step, now, Outcome::Stranded { error });
                 break;
             }
         }
@@ -356,6 +365,12 @@ impl Target<'_> {
     }
 }
 
+/// The report while it is written, and who is told of every line of it.
+struct Ledger<'t> {
+    report: Report,
+    told: Told<'t>,
+}
+
 /// How a tag was put back.
 enum Back {
     /// It points at what it did before.
@@ -382,10 +397,19 @@ fn found_on<'p>(plan: &'p Plan, exact: &'p Step) -> impl Iterator<Item = &'p Tag
     found.map(|skip| &skip.tag)
 }
 
-fn note(report: &mut Report, step: &Step, now: Previous, outcome: Outcome) {
-    if let Some(own) = report.tags.iter_mut().find(|own| own.tag == step.tag) {
-        own.now = now;
-        own.outcome = outcome;
+impl Ledger<'_> {
+    fn written(&mut self, step: &Step) {
+        let created = step.previous == Previous::Absent;
+        let outcome = if created { Outcome::Created } else { Outcome::Moved };
+        self.note(step, Previous::At(step.target.digest.clone()), outcome);
+    }
+
+    fn note(&mut self, step: &Step, now: Previous, outcome: Outcome) {
+        if let Some(own) = self.report.tags.iter_mut().find(|own| own.tag == step.tag) {
+            own.now = now;
+            own.outcome = outcome;
+            (self.told)(own);
+        }
     }
 }
 

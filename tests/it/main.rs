@@ -13,6 +13,7 @@ mod layout;
 mod login;
 mod ocitag;
 mod plan_file;
+mod progress;
 mod promote;
 mod promotion_budget;
 mod readme;

@@ -21,6 +21,12 @@ pub(crate) struct Run {
     pub(crate) code: i32,
 }
 
+/// Whether a line on stderr tells of a copy under way, where there is no terminal to draw bars on.
+pub(crate) fn is_progress(line: &str) -> bool {
+    let verb = line.split(' ').next().unwrap_or_default();
+    ["copying", "copied", "mounted", "wrote", "tagged", "put", "stopped"].contains(&verb)
+}
+
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ocitag-under-test");
 
@@ -71,11 +77,18 @@ impl Ocitag {
 }
 
 impl Run {
-    /// Its standard output, after checking that it succeeded in silence.
+    /// Its standard output, after checking that it succeeded and had nothing to say but what a
+    /// copy had done.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
-        assert_eq!((self.code, self.stderr.as_str()), (0, ""), "{}", self.stdout);
+        let rest: Vec<_> = self.stderr.lines().filter(|line| !is_progress(line)).collect();
+        assert_eq!((self.code, rest), (0, Vec::new()), "{}", self.stdout);
         self.stdout
+    }
+
+    /// What it said of a copy while it went on.
+    pub(crate) fn progress(&self) -> Vec<&str> {
+        self.stderr.lines().filter(|line| is_progress(line)).collect()
     }
 
     /// Checks that it failed with `code`, and with one line of error that has all of `words`.
@@ -90,7 +103,7 @@ impl Run {
         }
         assert!(error.len() < 600, "{error}");
         let rest = self.stderr.lines().filter(|line| !line.starts_with("error: "));
-        for line in rest {
+        for line in rest.filter(|line| !is_progress(line)) {
             assert!(line.starts_with("  try: "), "neither error nor remedy: {line}");
         }
     }

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use clap::Parser;
 use plimsoll_registry::{
-    AliasPolicy, Breadth, Copier, CopyOptions, Precision, Reference, Release, Selector, Tag,
-    VersionTag,
+    AliasPolicy, Breadth, CopyOptions, Precision, Reference, Release, Selector, Tag, VersionTag,
 };
 
 use super::{Dcd, DcdCommand, DcdImage, HELP};
 use crate::args::{OutputArgs, RegistryArgs};
-use crate::batch::{Batch, Planned};
+use crate::batch::Batch;
+use crate::console::Console;
 use crate::destination::Destinations;
+use crate::event::Event;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::{self, Output};
-use crate::promote::{Promotion, Work, carry_out};
+use crate::output::Output;
+use crate::promote::{Promotion, Work};
+use crate::results::{self, Results};
 
 /// How registries are reached when nothing is said of that: docker-ci-deploy has no options for
 /// it, so what `OCITAG_USERNAME` and Docker's configuration say goes.
@@ -27,92 +29,79 @@ struct Unsaid {
     output: OutputArgs,
 }
 
-/// Runs a command line of docker-ci-deploy.
-pub(crate) async fn run(args: &[String]) -> Result<Output, Failure> {
-    let dcd = match Dcd::parse(args) {
-        Ok(DcdCommand::Run(dcd)) => dcd,
-        Ok(DcdCommand::Help) => {
-            let stdout = HELP.to_owned();
-            return Ok(Output { stdout, stderr: String::new(), code: ExitCode::Success });
+/// Runs a command line of docker-ci-deploy and prints what it made.
+pub(crate) fn main(args: &[String]) -> ExitCode {
+    let mut unsaid = Unsaid::parse_from(["ocitag"]);
+    let command = Dcd::parse(args).map_err(|error| Failure::of(&error, ExitCode::Usage));
+    if let Ok(DcdCommand::Run(dcd)) = &command {
+        unsaid.output.verbose = u8::from(dcd.verbose);
+    }
+    let Unsaid { registry, output } = unsaid;
+    crate::run(&output, async |console| {
+        let dcd = match command? {
+            DcdCommand::Run(dcd) => dcd,
+            DcdCommand::Help => return Ok(Output::success(HELP.to_owned())),
+        };
+        let warnings = dcd.warnings.iter().cloned();
+        console.tell_all(warnings.map(|message| Event::Warning { message }));
+        if dcd.dry_run {
+            return Ok(Output::success(dcd.lines().map(|line| format!("{line}\n")).collect()));
         }
-        Err(error) => return Err(Failure::of(&error, ExitCode::Usage)),
-    };
-    let warnings: String =
-        dcd.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-    let mut output = if dcd.dry_run {
-        let stdout = dcd.lines().map(|line| format!("{line}\n")).collect();
-        Output { stdout, stderr: String::new(), code: ExitCode::Success }
-    } else {
-        write(&dcd).await?
-    };
-    output.stderr.insert_str(0, &warnings);
-    Ok(output)
+        let results = write(&dcd, &registry, console).await?;
+        Ok(results::printed(&results, &output))
+    })
 }
 
-/// Tags the images that stay in their repositories, then copies the others.
-async fn write(dcd: &Dcd) -> Result<Output, Failure> {
-    let unsaid = Unsaid::parse_from(["ocitag"]);
+/// Tags the images that stay in their repositories, then copies the others. Everything is
+/// looked at before anything is written.
+async fn write(
+    dcd: &Dcd,
+    registry: &RegistryArgs,
+    console: &Console,
+) -> Result<Vec<Results>, Failure> {
     let stays = |image: &&DcdImage| image.destination().location() == image.source.location();
     let (stay, go): (Vec<&DcdImage>, Vec<&DcdImage>) = dcd.images.iter().partition(stays);
     let images = stay.iter().map(|image| (image.source.clone(), image.selector(), image.release()));
-    let batch = Batch::open(&unsaid.registry, images.collect())?;
+    let batch = Batch::open(registry, images.collect(), console)?;
+    let promotions: Vec<Promotion> = go.iter().map(|image| image.promotion()).collect();
+    let mut opened = Vec::with_capacity(promotions.len());
+    for promotion in &promotions {
+        let mut opener = Destinations::new(registry, &promotion.references())?;
+        opened.push(opener.open_copy(&promotion.source, &promotion.destinations)?);
+    }
     let planned = match batch.plan().await {
         Ok(planned) => planned,
-        Err(errors) => {
-            let results = output::Results { errors, ..output::Results::default() };
-            return Ok(results.printed(&unsaid.output));
-        }
+        Err(results) => return Ok(vec![results]),
     };
-    let errors: Vec<_> = planned.iter().flat_map(Planned::conflicts).collect();
-    if !errors.is_empty() {
-        let results = output::Results { errors, ..output::Results::plans(planned) };
-        return Ok(results.printed(&unsaid.output));
-    }
-    // Everything that is to be copied is looked at before anything is written.
-    for image in &go {
-        let looked = copy(image, &unsaid, true).await?;
-        if looked.code != ExitCode::Success {
-            return Ok(looked);
+    let mut works = Vec::with_capacity(promotions.len());
+    for (promotion, (ends, image)) in promotions.iter().zip(opened.iter().zip(&go)) {
+        let options = CopyOptions::default();
+        let work = Work::new(promotion, ends, options, registry.concurrency.get(), console);
+        match work.prepare(&image.selector()).await {
+            Ok(prepared) => works.push((work, prepared)),
+            Err(results) => return Ok(vec![results]),
         }
     }
-    let (reports, errors) = batch.apply(planned).await;
-    let results = output::Results { reports: Some(reports), errors, ..output::Results::default() };
-    let mut all = results.printed(&unsaid.output);
-    for image in &go {
-        if all.code != ExitCode::Success {
+    let mut all = vec![batch.apply(planned).await];
+    for (work, prepared) in works {
+        if all.iter().any(|results| !results.errors.is_empty()) {
             break;
         }
-        let copied = copy(image, &unsaid, false).await?;
-        all.stdout += &copied.stdout;
-        all.stderr += &copied.stderr;
-        all.code = match copied.code {
-            // Images before this one have been written.
-            code if code != ExitCode::Success && !all.stdout.is_empty() => ExitCode::Partial,
-            code => code,
-        };
+        all.push(work.carry_out(prepared).await);
     }
     Ok(all)
 }
 
-async fn copy(image: &DcdImage, unsaid: &Unsaid, dry_run: bool) -> Result<Output, Failure> {
-    let promotion = Promotion {
-        source: image.source.clone(),
-        selector: Some(image.selector()),
-        destinations: vec![image.destination().clone()],
-        release: Some(image.release()),
-    };
-    let references = [image.source.clone(), image.destination().clone()];
-    let mut opener = Destinations::new(&unsaid.registry, &references)?;
-    let (source, stores) = opener.open_copy(&promotion.source, &promotion.destinations)?;
-    let goals = promotion.goals(&stores);
-    let name = promotion.source.location().to_string();
-    let concurrency = unsaid.registry.concurrency.get();
-    let copier = Copier::new(&*source, name, CopyOptions::default()).with_concurrency(concurrency);
-    let work = Work { promotion: &promotion, copier: &copier, goals: &goals, concurrency, dry_run };
-    Ok(carry_out(&work, &image.selector()).await.printed(&unsaid.output))
-}
-
 impl DcdImage {
+    fn promotion(&self) -> Promotion {
+        Promotion {
+            source: self.source.clone(),
+            selector: Some(self.selector()),
+            destinations: vec![self.destination().clone()],
+            release: Some(self.release()),
+        }
+    }
+
     /// The one repository that it goes to: there is one `--registry` for all targets.
     fn destination(&self) -> &Reference {
         &self.targets[0].reference

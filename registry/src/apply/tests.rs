@@ -156,27 +156,50 @@ fn release(version: &str) -> Release {
 }
 
 fn run(store: &Memory, release: &Release, source: &str) -> Applied {
+    run_told(store, release, source, &|_| {})
+}
+
+fn run_told(store: &Memory, release: &Release, source: &str, told: Told<'_>) -> Applied {
     let target = Target { store, repository: "acme/cake", concurrency: 4 };
     let source = Selector::Tag(tag(source));
     let observation = now(target.observe(release, &source)).expect("observed");
     let plan = plan(release, &observation);
-    now(target.apply(release, observation, &plan))
+    now(target.apply_told(release, observation, &plan, told))
 }
 
 fn outcomes(report: &Report) -> Vec<String> {
-    let line = |tag: &crate::TagReport| {
-        let outcome = match &tag.outcome {
-            Outcome::Created => "created",
-            Outcome::Moved => "moved",
-            Outcome::Kept { .. } => "kept",
-            Outcome::Failed { .. } => "failed",
-            Outcome::RolledBack => "rolled back",
-            Outcome::Stranded { .. } => "stranded",
-            Outcome::NotTried => "not tried",
-        };
-        format!("{} {outcome}", tag.tag)
+    report.tags.iter().map(outcome).collect()
+}
+
+fn outcome(tag: &TagReport) -> String {
+    let outcome = match &tag.outcome {
+        Outcome::Created => "created",
+        Outcome::Moved => "moved",
+        Outcome::Kept { .. } => "kept",
+        Outcome::Failed { .. } => "failed",
+        Outcome::RolledBack => "rolled back",
+        Outcome::Stranded { .. } => "stranded",
+        Outcome::NotTried => "not tried",
     };
-    report.tags.iter().map(line).collect()
+    format!("{} {outcome}", tag.tag)
+}
+
+#[test]
+fn what_becomes_of_a_tag_is_told_when_it_does() {
+    let store = Memory::new("1.2.3=a 1=old latest=old");
+    store.state().refuse = Some("put latest".to_owned());
+    let told = Mutex::new(Vec::new());
+    let tell = |tag: &TagReport| {
+        let requests = store.state().log.len();
+        told.lock().expect("no panic").push((requests, outcome(tag)));
+    };
+    assert!(run_told(&store, &release("1.2.3"), "1.2.3", &tell).error.is_some());
+    let told = told.into_inner().expect("no panic");
+    let outcomes: Vec<_> = told.iter().map(|(_, outcome)| outcome.as_str()).collect();
+    let expected = ["1.2 created", "1 moved", "latest failed", "1 rolled back", "1.2 rolled back"];
+    assert_eq!(outcomes, expected);
+    let request = |line: &str| store.state().log.iter().position(|own| own == line);
+    assert!(request("put latest").is_some_and(|latest| told[1].0 <= latest), "{told:?}");
 }
 
 #[test]

@@ -213,7 +213,7 @@ async fn run(store: &Scripted<'_>, command: &Command) -> Result<(), String> {
     let mut plan = plan(&release, &observation);
     let Applied { error, .. } = match driver {
         Driver::Whole | Driver::NoGuard => target.apply(&release, observation, &plan).await,
-        Driver::NoSecondLook => target.write(&plan).await,
+        Driver::NoSecondLook => target.write(&plan, &|_| {}).await,
         Driver::Backwards => {
             plan.steps.reverse();
             target.apply(&release, observation, &plan).await
