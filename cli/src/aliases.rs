@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use plimsoll_registry::{Alias, Breadth, Joined, Leader, Reference, Release, Tag, versions};
+use plimsoll_registry::{Alias, Breadth, Joined, Leader, Reference, Release, Tag};
 use serde::Serialize;
 
 use crate::event::Event;
@@ -30,7 +30,7 @@ struct Kept {
 impl Aliases {
     /// The references of `images` under `release`, where `existing` tags are known.
     pub(crate) fn of(release: &Release, images: &[Reference], existing: &BTreeSet<Tag>) -> Self {
-        let existing = versions(existing, &release.grammar);
+        let existing = release.existing(existing);
         let mut tags: Vec<Alias> = Vec::new();
         let mut kept = Vec::new();
         for version in &release.versions {

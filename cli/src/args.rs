@@ -1,10 +1,13 @@
 //! The command line.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use plimsoll_registry::{AliasPolicy, Guard, Precision, Release, VersionGrammar, VersionTag};
+use plimsoll_registry::{
+    AliasPolicy, Guard, Platform, Precision, Release, VersionGrammar, VersionTag,
+};
 
 use crate::exit_code;
 use crate::failure::Failure;
@@ -128,7 +131,7 @@ pub(crate) struct PromoteArgs {
     pub(crate) no_referrers: bool,
     /// Copy only what an index has for this platform. What arrives is that platform's manifest:
     /// another digest than the index.
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", conflicts_with = "require_platforms")]
     pub(crate) platform: Option<String>,
     #[command(flatten)]
     pub(crate) registry: RegistryArgs,
@@ -199,6 +202,11 @@ pub(crate) struct ShapeArgs {
     /// Do not touch latest, nor a variant's bare name.
     #[arg(long)]
     no_latest: bool,
+    /// A version that is broken, by its exact tag: it keeps no alias from this one. May be
+    /// repeated. An alias that is on it stays there, unless --allow-downgrade. Give the same list
+    /// to every run.
+    #[arg(long, value_name = "VERSION", value_delimiter = ',')]
+    yanked: Vec<String>,
 }
 
 /// How careful a release is.
@@ -211,8 +219,15 @@ pub(crate) struct ConductArgs {
     /// Write the tags without reading the others of the repository: for those whose tag list is
     /// denied or enormous. Whether a newer version exists is then for you to know. Exact tags are
     /// still looked at, unless --force is given, too.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "yanked")]
     no_guard: bool,
+    /// Do nothing unless the image has all of these: an alias would else take a platform from
+    /// those who follow it.
+    #[arg(long, value_name = "OS/ARCH[/VARIANT],...", value_delimiter = ',')]
+    pub(crate) require_platforms: Vec<Platform>,
+    /// Move an alias down that is on a version named by --yanked.
+    #[arg(long, requires = "yanked")]
+    allow_downgrade: bool,
     /// Print what would be done, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -304,7 +319,12 @@ impl ReleaseArgs {
 impl ConductArgs {
     /// `release` with this care.
     pub(crate) fn apply_to(&self, release: Release) -> Release {
-        Release { force: self.force, guard: self.guard(), ..release }
+        Release {
+            force: self.force,
+            guard: self.guard(),
+            allow_downgrade: self.allow_downgrade,
+            ..release
+        }
     }
 
     pub(crate) fn guard(&self) -> Guard {
@@ -331,6 +351,14 @@ impl ShapeArgs {
         if versions.is_empty() {
             versions.push(version);
         }
+        let mut yanked = BTreeSet::new();
+        for text in &self.yanked {
+            let broken = grammar.parse(text).map_err(|error| usage("--yanked", error))?;
+            if versions.contains(&broken) {
+                return Err(Failure::usage(format!("--yanked: {text} is what is released")));
+            }
+            yanked.insert(broken.tag().clone());
+        }
         let precision = match self.precision {
             PrecisionArg::Major => Precision::Major,
             PrecisionArg::Minor => Precision::Minor,
@@ -338,7 +366,7 @@ impl ShapeArgs {
         };
         let policy =
             AliasPolicy { precision, zero_major: self.zero_major, latest: !self.no_latest };
-        Ok(Release { grammar, ..Release::new(versions, policy) })
+        Ok(Release { grammar, yanked, ..Release::new(versions, policy) })
     }
 }
 

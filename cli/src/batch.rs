@@ -2,7 +2,8 @@
 
 use futures_util::future;
 use plimsoll_registry::{
-    Observation, ObserveError, Plan, Reference, Release, Report, Selector, Store, Target, plan,
+    CopySource, Observation, ObserveError, Plan, Platform, Reference, Release, Report, Selector,
+    Target, plan,
 };
 
 use crate::args::RegistryArgs;
@@ -10,6 +11,7 @@ use crate::console::Console;
 use crate::destination::Destinations;
 use crate::event::Event;
 use crate::failure::{Failure, conflicts};
+use crate::platforms;
 use crate::results::Results;
 
 /// Images to release, each in a repository of its own.
@@ -24,7 +26,7 @@ struct Image {
     name: String,
     source: Selector,
     release: Release,
-    store: Box<dyn Store>,
+    store: Box<dyn CopySource>,
 }
 
 /// What was seen of one repository, and what follows from it.
@@ -48,6 +50,16 @@ impl Batch {
         };
         let images = images.into_iter().map(open).collect::<Result<_, Failure>>()?;
         Ok(Self { images, concurrency: args.concurrency.get(), console: console.clone() })
+    }
+
+    /// Fails for every image that does not have all of `required`.
+    pub(crate) async fn check_platforms(&self, required: &[Platform]) -> Result<(), Results> {
+        let checks = self.images.iter().map(|Image { store, name, source, .. }| {
+            platforms::check(&**store, name, source, required)
+        });
+        let errors: Vec<_> =
+            future::join_all(checks).await.into_iter().filter_map(Result::err).collect();
+        if errors.is_empty() { Ok(()) } else { Err(Results::failed(errors)) }
     }
 
     /// Looks at every image and plans it. If any fails, or has a conflict, what there is to

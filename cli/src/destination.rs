@@ -8,7 +8,6 @@ use std::time::Duration;
 use plimsoll_registry::{
     Access, CertificateError, Certificates, CopySource, Credentials, Destination, DockerArchive,
     Environment, Host, Layout, Location, OciArchive, Reference, Registry, RegistryOptions, Secret,
-    Store,
 };
 
 use crate::args::RegistryArgs;
@@ -53,7 +52,7 @@ impl<'a> Destinations<'a> {
     }
 
     /// The store that `reference` is in.
-    pub(crate) fn open(&mut self, reference: &Reference) -> Result<Box<dyn Store>, Failure> {
+    pub(crate) fn open(&mut self, reference: &Reference) -> Result<Box<dyn CopySource>, Failure> {
         match reference.location() {
             Location::Registry(repository) => {
                 let registry = self.registry(repository.host())?;

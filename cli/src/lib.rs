@@ -20,6 +20,7 @@ mod narrator;
 mod output;
 mod pace;
 mod plan_file;
+mod platforms;
 mod promote;
 mod results;
 mod tag;

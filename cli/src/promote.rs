@@ -16,6 +16,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::{Failure, conflicts};
 use crate::narrator::Narrator;
 use crate::output::Output;
+use crate::platforms;
 use crate::results::Results;
 
 /// What the command line asks for.
@@ -54,6 +55,8 @@ pub(crate) async fn run(args: &PromoteArgs, console: &Console) -> Result<Output,
         None => only_image(&promotion.source).await?,
     };
     let ends = opener.open_copy(&promotion.source, &promotion.destinations)?;
+    let name = promotion.source.location().to_string();
+    platforms::check(&*ends.0, &name, &selector, &args.conduct.require_platforms).await?;
     let work = Work::new(&promotion, &ends, options, args.registry.concurrency.get(), console);
     let results = match work.prepare(&selector).await {
         Ok(prepared) if args.conduct.dry_run => prepared.into_results(Vec::new()),

@@ -6,7 +6,7 @@ use std::path::Path;
 use plimsoll_registry::{Reference, Release, Selector};
 
 use crate::args::TagArgs;
-use crate::batch::{Batch, plans};
+use crate::batch::{Batch, Planned, plans};
 use crate::console::Console;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -16,7 +16,7 @@ use crate::results::Results;
 
 pub(crate) async fn run(args: &TagArgs, console: &Console) -> Result<Output, Failure> {
     let batch = Batch::open(&args.registry, images(args)?, console)?;
-    let results = match batch.plan().await {
+    let results = match planned(args, &batch).await {
         Ok(planned) if args.conduct.dry_run => Results::planned(plans(planned), Vec::new()),
         Ok(planned) => batch.apply(planned).await,
         Err(results) => results,
@@ -32,7 +32,7 @@ pub(crate) async fn plan(
 ) -> Result<Output, Failure> {
     let images = images(args)?;
     let batch = Batch::open(&args.registry, images.clone(), console)?;
-    let planned = match batch.plan().await {
+    let planned = match planned(args, &batch).await {
         Ok(planned) => planned,
         Err(results) => return Ok(results.printed(&args.output)),
     };
@@ -44,6 +44,12 @@ pub(crate) async fn plan(
         PlanFile::new(images.collect()).write(file)?;
     }
     Ok(Results::planned(plans(planned), Vec::new()).printed(&args.output))
+}
+
+/// Every image planned, and none with a conflict; or what there is to report instead.
+async fn planned(args: &TagArgs, batch: &Batch) -> Result<Vec<Planned>, Results> {
+    batch.check_platforms(&args.conduct.require_platforms).await?;
+    batch.plan().await
 }
 
 type Images = Vec<(Reference, Selector, Release)>;

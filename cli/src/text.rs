@@ -103,6 +103,10 @@ fn kept(reason: &SkipReason, released: &Tag) -> String {
             let (newer, is) = (Joined(versions), if versions.len() > 1 { "are" } else { "is" });
             format!("kept at {newer}: {newer} {is} newer than {released}")
         }
+        SkipReason::Yanked { versions, instead, .. } => format!(
+            "kept at {}, which is yanked: --allow-downgrade moves it down to {instead}",
+            Joined(versions)
+        ),
         SkipReason::Undecided { versions } => format!(
             "kept: {} are newer, and differ; which it should be cannot be told",
             Joined(versions)

@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn zero_is_no_alias_unless_asked_for() {
+    fn edge_19_zero_is_no_alias_unless_asked_for() {
         assert_eq!(leader("0", "0.4.1", &[]), Leader::ZeroMajor);
         assert_eq!(leader("v0", "v0.4.1", &[]), Leader::ZeroMajor);
         assert_eq!(leader("0.4", "0.4.1", &[]), Leader::Incoming);

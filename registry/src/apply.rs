@@ -220,7 +220,7 @@ impl Target<'_> {
                 break;
             }
             for (step, result) in self.write_wave(wave, &written, &manifests).await {
-                tried.push((step, result.as_ref().err().map(|error| chain(error))));
+                tried.push((step, result.as_ref().err().map(Trouble::of)));
                 match result {
                     Ok(()) => ledger.written(step),
                     Err(error) => drop(failure.get_or_insert(error)),
@@ -279,12 +279,14 @@ impl Target<'_> {
     /// was written.
     async fn roll_back<'p>(
         &self,
-        tried: Vec<(&'p Step, Option<String>)>,
+        tried: Vec<(&'p Step, Option<Trouble>)>,
         ledger: &mut Ledger<'_>,
     ) -> Vec<&'p Step> {
         let mut removed = Vec::new();
-        for (step, error) in tried.into_iter().rev() {
-            let back = self.put_back(step).await;
+        for (step, trouble) in tried.into_iter().rev() {
+            let stored = trouble.as_ref().and_then(|trouble| trouble.stored.as_ref());
+            let back = self.put_back(step, stored).await;
+            let error = trouble.map(|trouble| trouble.text);
             if matches!(back, Ok(Back::Removed)) && step.breadth == Breadth::Exact {
                 removed.push(step);
             }
@@ -337,31 +339,50 @@ impl Target<'_> {
         }
     }
 
-    /// Puts one tag back. If that cannot be done, what it points at now and why.
-    async fn put_back(&self, step: &Step) -> Result<Back, (Previous, String)> {
+    /// Puts one tag back, from what was written or what the registry says it `stored` instead. If
+    /// that cannot be done, what it points at now and why.
+    async fn put_back(
+        &self,
+        step: &Step,
+        stored: Option<&Digest>,
+    ) -> Result<Back, (Previous, String)> {
         let ours = Previous::At(step.target.digest.clone());
         let now = match self.store.head(&Selector::Tag(step.tag.clone())).await {
             Ok(now) => now.map_or(Previous::Absent, |now| Previous::At(now.digest)),
             Err(error) => return Err((Previous::NotRead, chain(&error))),
         };
-        if now != ours {
+        if now != ours && (stored.is_none() || now.digest() != stored) {
             // Never written, or moved by somebody else since: theirs is the last word.
             return Ok(Back::NotOurs(now));
         }
         let old = match &step.previous {
             Previous::At(old) => self.store.get(&Selector::Digest(old.clone())).await,
             Previous::Absent => Ok(None),
-            Previous::NotRead => return Err((ours, "what it was before is not known".to_owned())),
+            Previous::NotRead => return Err((now, "what it was before is not known".to_owned())),
         };
         let back = match (old, &step.previous) {
             (Ok(Some(manifest)), _) => {
                 self.store.put(&step.tag, &manifest).await.map(|()| Back::Restored)
             }
-            (Ok(None), Previous::At(old)) => return Err((ours, format!("{old} is gone"))),
+            (Ok(None), Previous::At(old)) => return Err((now, format!("{old} is gone"))),
             (Ok(None), _) => self.store.untag(&step.tag).await.map(|()| Back::Removed),
             (Err(error), _) => Err(error),
         };
-        back.map_err(|error| (ours, chain(&error)))
+        back.map_err(|error| (now, chain(&error)))
+    }
+}
+
+/// Why a tag could not be written.
+#[derive(Clone)]
+struct Trouble {
+    text: String,
+    /// What the registry says it stored instead.
+    stored: Option<Digest>,
+}
+
+impl Trouble {
+    fn of(error: &StoreError) -> Self {
+        Self { text: chain(error), stored: error.stored().cloned() }
     }
 }
 

@@ -23,6 +23,7 @@ mod blobs;
 mod call;
 mod connection;
 mod fault;
+mod gate;
 mod manifests;
 mod options;
 mod record;
@@ -49,7 +50,10 @@ use crate::tag::Tag;
 
 pub use answer::Answer;
 pub use fault::{Fault, FaultRule};
-pub use options::{BearerAuth, FakeAuth, FakeOptions, TagWrites, TagsBesideTag, TokenField};
+pub use gate::Gate;
+pub use options::{
+    BearerAuth, Chunks, FakeAuth, FakeOptions, TagWrites, TagsBesideTag, TokenField,
+};
 pub use record::{AuthorizationKind, RequestRecord};
 use server::Shared;
 pub use world::StoredManifest;

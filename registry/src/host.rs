@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_localhost_127_and_bracketed_1() {
+    fn edge_37_loopback_is_localhost_127_and_bracketed_1() {
         for loopback in ["localhost", "localhost:5000", "127.0.0.1", "127.9.9.9:1", "[::1]:5000"] {
             assert!(host(loopback).is_loopback(), "{loopback}");
         }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_hub_has_three_names_and_one_endpoint() {
+    fn edge_37_docker_hub_has_three_names_and_one_endpoint() {
         for name in ["docker.io", "index.docker.io", "registry-1.docker.io", "Docker.IO"] {
             assert!(host(name).is_docker_hub(), "{name}");
             assert_eq!(host(name).endpoint(), "registry-1.docker.io");
@@ -174,14 +174,14 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_keeps_its_brackets() {
+    fn edge_37_ipv6_keeps_its_brackets() {
         assert_eq!(host("[::1]:5000").to_string(), "[::1]:5000");
         assert_eq!(host("[::1]").name(), "::1");
         assert_eq!(host("[::1]:5000").port(), Some(5000));
     }
 
     #[test]
-    fn what_is_no_host_is_refused_with_its_reason() {
+    fn edge_37_what_is_no_host_is_refused_with_its_reason() {
         for bad in ["", "-a.com", "a-.com", "a..b", "my_registry", "[::1", "[::1]x", "[zz]", "::1"]
         {
             assert!(matches!(bad.parse::<Host>(), Err(HostError::Name(_))), "{bad}");

@@ -145,7 +145,7 @@ pub use http::{
 #[cfg(feature = "client")]
 pub use layout::Layout;
 #[cfg(feature = "client")]
-pub use observe::{ObserveError, Target};
+pub use observe::{ObserveError, Target, platforms};
 #[cfg(feature = "client")]
 pub use referrers::{Referrer, Referrers};
 #[cfg(feature = "client")]

@@ -31,6 +31,10 @@ pub struct Release {
     pub guard: Guard,
     /// Overwrite an exact tag that holds another image, and win ties.
     pub force: bool,
+    /// Exact tags of broken versions: they lead no alias.
+    pub yanked: BTreeSet<Tag>,
+    /// Move an alias that is on a yanked version down to the highest that is not; else it stays.
+    pub allow_downgrade: bool,
 }
 
 /// Whether the tags already there decide which aliases move.
@@ -84,14 +88,38 @@ struct Written {
     prerelease_words: Vec<String>,
     guard: Guard,
     force: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty", default)]
+    yanked: BTreeSet<Tag>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    allow_downgrade: bool,
 }
 
 impl From<Release> for Written {
     fn from(release: Release) -> Self {
-        let Release { versions, policy, only, plain, grammar, guard, force } = release;
+        let Release {
+            versions,
+            policy,
+            only,
+            plain,
+            grammar,
+            guard,
+            force,
+            yanked,
+            allow_downgrade,
+        } = release;
         let versions = versions.iter().map(|version| version.tag().clone()).collect();
         let prerelease_words = grammar.prerelease_words;
-        Self { versions, policy, only, plain, prerelease_words, guard, force }
+        Self {
+            versions,
+            policy,
+            only,
+            plain,
+            prerelease_words,
+            guard,
+            force,
+            yanked,
+            allow_downgrade,
+        }
     }
 }
 
@@ -99,11 +127,21 @@ impl TryFrom<Written> for Release {
     type Error = VersionError;
 
     fn try_from(written: Written) -> Result<Self, VersionError> {
-        let Written { versions, policy, only, plain, prerelease_words, guard, force } = written;
+        let Written {
+            versions,
+            policy,
+            only,
+            plain,
+            prerelease_words,
+            guard,
+            force,
+            yanked,
+            allow_downgrade,
+        } = written;
         let grammar = VersionGrammar { prerelease_words };
         let versions = versions.iter().map(|tag| grammar.parse(tag.as_str()));
         let versions = versions.collect::<Result<_, _>>()?;
-        Ok(Self { versions, policy, only, plain, grammar, guard, force })
+        Ok(Self { versions, policy, only, plain, grammar, guard, force, yanked, allow_downgrade })
     }
 }
 
@@ -120,6 +158,8 @@ impl Release {
             grammar: VersionGrammar::default(),
             guard: Guard::Full,
             force: false,
+            yanked: BTreeSet::new(),
+            allow_downgrade: false,
         }
     }
 
@@ -133,22 +173,31 @@ impl Release {
         self.policy.aliases(version).into_iter().filter(|alias| self.wants(&alias.tag))
     }
 
+    /// The versions among `tags` that may lead an alias: all but the yanked ones.
+    #[must_use]
+    pub fn existing<'t>(&self, tags: impl IntoIterator<Item = &'t Tag>) -> Vec<VersionTag> {
+        let mut existing = versions(tags, &self.grammar);
+        existing.retain(|version| !self.yanked.contains(version.tag()));
+        existing
+    }
+
     fn wants(&self, tag: &Tag) -> bool {
         self.only.as_ref().is_none_or(|only| only.contains(tag))
     }
 
     /// The tags that must be looked at, when the repository has the tags of `listing`.
     ///
-    /// Those are the exact tags, the aliases, and the versions that lead an alias in our
-    /// place. Without a listing it is the exact tags, unless they are forced.
+    /// Those are the exact tags, the aliases, the versions that lead an alias in our place, and
+    /// the yanked ones, to know what is on them. Without a listing it is the exact tags, unless they are forced.
     #[must_use]
     pub fn tags_to_see(&self, listing: &Listing) -> BTreeSet<Tag> {
         let exact = || self.exact().map(|version| version.tag().clone());
         let Listing::Complete(tags) = listing else {
             return if self.force { BTreeSet::new() } else { exact().collect() };
         };
-        let existing = versions(tags, &self.grammar);
+        let existing = self.existing(tags);
         let mut wanted: BTreeSet<Tag> = exact().chain(self.plain.iter().cloned()).collect();
+        wanted.extend(self.yanked.intersection(tags).cloned());
         for version in &self.versions {
             for alias in self.aliases(version) {
                 let leader = self.policy.leader(&alias, version, &existing);
@@ -167,7 +216,7 @@ impl Release {
     /// an alias that is ours to move does not exist yet.
     #[must_use]
     pub fn must_write(&self, tags: &BTreeSet<Tag>) -> bool {
-        let existing = versions(tags, &self.grammar);
+        let existing = self.existing(tags);
         let is_new = |tag: &Tag| !tags.contains(tag);
         let leads = |version: &VersionTag, alias: &Alias| {
             self.policy.leader(alias, version, &existing) == Leader::Incoming
@@ -184,7 +233,7 @@ impl Release {
     /// to know whether anything that decides has changed.
     #[must_use]
     pub fn leaders(&self, tags: &BTreeSet<Tag>) -> Vec<(Tag, Leader)> {
-        let mut existing = versions(tags, &self.grammar);
+        let mut existing = self.existing(tags);
         // What this run writes is no news.
         existing.retain(|version| !self.versions.contains(version));
         let leaders = self.versions.iter().flat_map(|version| {

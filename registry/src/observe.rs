@@ -1,5 +1,7 @@
 //! Observing: asking a store what a release needs to know, in as few requests as will do.
 
+mod platforms;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future;
@@ -10,6 +12,8 @@ use crate::observation::{Guard, Listing, Observation, Release, SCHEMA};
 use crate::reference::Selector;
 use crate::store::{Store, StoreError};
 use crate::tag::Tag;
+
+pub use platforms::platforms;
 
 /// One repository as a release sees it.
 #[derive(Clone, Copy)]

@@ -101,6 +101,15 @@ pub enum SkipReason {
         /// Those versions.
         versions: Vec<Tag>,
     },
+    /// It points at a version that is yanked, and moving it would be moving it down.
+    Yanked {
+        /// The yanked version; several when they are one image.
+        versions: Vec<Tag>,
+        /// What the alias points at.
+        digest: Digest,
+        /// The version that it would be moved down to.
+        instead: Tag,
+    },
     /// The version being released is a prerelease.
     Prerelease,
     /// It is the alias of major version zero, which was not asked for.

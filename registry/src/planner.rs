@@ -1,6 +1,6 @@
 //! The planner: a release and an observation in, a plan out. Every decision is made here.
 
-use crate::alias::{Alias, Breadth, Leader, versions};
+use crate::alias::{Alias, Breadth, Leader};
 use crate::digest::Digest;
 use crate::manifest::Descriptor;
 use crate::observation::{Guard, Listing, Observation, Release, SCHEMA};
@@ -17,13 +17,14 @@ pub fn plan(release: &Release, observation: &Observation) -> Plan {
         release,
         observation,
         existing: match &observation.listing {
-            Listing::Complete(tags) => versions(tags, &release.grammar),
+            Listing::Complete(tags) => release.existing(tags),
             Listing::NotRead => Vec::new(),
         },
         steps: Vec::new(),
         skips: Vec::new(),
         conflicts: Vec::new(),
     };
+    planner.yanked();
     for version in release.exact() {
         planner.exact(version);
     }
@@ -68,6 +69,15 @@ enum Sight<'p> {
 }
 
 impl<'p> Planner<'p> {
+    /// A yanked version that exists has to be looked at: else a move down would go unseen.
+    fn yanked(&mut self) {
+        for tag in &self.release.yanked {
+            if self.is_listed(tag) && matches!(self.sight(tag), Sight::NotSeen) {
+                self.conflicts.push(Conflict::NotSeen { tag: tag.clone() });
+            }
+        }
+    }
+
     /// Rule 4: an exact version is immutable.
     fn exact(&mut self, version: &VersionTag) {
         let tag = version.tag().clone();
@@ -171,13 +181,38 @@ impl<'p> Planner<'p> {
             Sight::At(found) if found.digest == target.digest => {
                 return self.already_there(released, tag, breadth, &found.digest);
             }
-            Sight::At(found) => Previous::At(found.digest.clone()),
+            Sight::At(found) => {
+                if let Some(reason) = self.downgrade(&found.digest, &version) {
+                    return self.skip(released, Alias { tag, breadth }, reason);
+                }
+                Previous::At(found.digest.clone())
+            }
             Sight::Absent => Previous::Absent,
             Sight::NotSeen if self.release.guard == Guard::Off => Previous::NotRead,
             Sight::NotSeen => return self.conflicts.push(Conflict::NotSeen { tag }),
         };
         let released = released.clone();
         self.steps.push(Step { tag, breadth, released, target, version, previous });
+    }
+
+    /// Edge 24: what keeps an alias that holds `digest` from moving to `version`, where that is
+    /// a move down from a yanked version.
+    fn downgrade(&self, digest: &Digest, version: &Tag) -> Option<SkipReason> {
+        if self.release.allow_downgrade {
+            return None;
+        }
+        let target = self.release.grammar.parse(version.as_str()).ok()?;
+        let is_left = |tag: &&Tag| {
+            let is_higher = self
+                .release
+                .grammar
+                .parse(tag.as_str())
+                .is_ok_and(|yanked| yanked.precedence(&target) == std::cmp::Ordering::Greater);
+            is_higher && matches!(self.sight(tag), Sight::At(image) if image.digest == *digest)
+        };
+        let versions: Vec<Tag> = self.release.yanked.iter().filter(is_left).cloned().collect();
+        let (digest, instead) = (digest.clone(), version.clone());
+        (!versions.is_empty()).then_some(SkipReason::Yanked { versions, digest, instead })
     }
 
     fn already_there(&mut self, released: &Tag, tag: Tag, breadth: Breadth, digest: &Digest) {

@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn tag_and_digest_are_both_kept_and_the_digest_selects() {
+    fn edge_37_tag_and_digest_are_both_kept_and_the_digest_selects() {
         let digest = Digest::sha256(b"x");
         let both = reference(&format!("localhost:5000/a/b:1.2.3@{digest}"));
         assert_eq!(both.tag().map(Tag::as_str), Some("1.2.3"));
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_not_a_tag() {
+    fn edge_37_a_port_is_not_a_tag() {
         let plain = reference("localhost:5000/web");
         assert_eq!(plain.tag(), None);
         assert_eq!(reference("web:5000").tag().map(Tag::as_str), Some("5000"));

@@ -100,9 +100,9 @@ impl Report {
         });
         let skips = plan.skips.iter().map(|skip| {
             let at = match &skip.reason {
-                SkipReason::AlreadyThere { digest } | SkipReason::Newer { digest, .. } => {
-                    Previous::At(digest.clone())
-                }
+                SkipReason::AlreadyThere { digest }
+                | SkipReason::Newer { digest, .. }
+                | SkipReason::Yanked { digest, .. } => Previous::At(digest.clone()),
                 _ => Previous::NotRead,
             };
             TagReport {

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_component_is_a_host_by_docker_s_rule() {
+    fn edge_37_the_first_component_is_a_host_by_docker_s_rule() {
         for (text, host, path) in [
             ("nginx", "docker.io", "library/nginx"),
             ("acme/web", "docker.io", "acme/web"),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_repository_is_refused() {
+    fn edge_25_what_is_no_repository_is_refused() {
         for bad in ["", "img/", "/img", "a//b", "a___b", "a..b", "-a", "a-", "a._b", "a b", "té"] {
             assert!(bad.parse::<Repository>().is_err(), "{bad}");
         }

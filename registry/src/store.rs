@@ -72,6 +72,7 @@ pub struct StoreError {
     blame: Blame,
     message: String,
     remedy: Option<String>,
+    stored: Option<Digest>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -96,7 +97,7 @@ pub enum Blame {
 impl StoreError {
     /// An error that fits after "failed to": "list tags of acme/web: ...".
     pub fn new(blame: Blame, message: impl Into<String>) -> Self {
-        Self { blame, message: message.into(), remedy: None, source: None }
+        Self { blame, message: message.into(), remedy: None, stored: None, source: None }
     }
 
     /// Adds what the user can do about it.
@@ -134,14 +135,23 @@ impl StoreError {
     }
 
     /// The store says it holds a manifest under another digest than it was sent; `attempt` names
-    /// what was to be written.
+    /// what was to be written, and `look` is what it gives when it is asked for it.
     #[must_use]
-    pub fn stored_differently(attempt: &str, sent: &Digest, stored: &Digest) -> Self {
-        Self::new(
-            Blame::Registry,
-            format!("{attempt}: {sent} was sent, the registry says it stored {stored}"),
-        )
-        .with_remedy("the registry changes manifests; compare both digests before using the tag")
+    pub fn stored_differently(attempt: &str, sent: &Digest, stored: &Digest, look: &str) -> Self {
+        let message =
+            format!("{attempt}: {sent} was sent, the registry says it stored {stored}; {look}");
+        let error = Self::new(Blame::Registry, message).with_remedy(
+            "the registry, or a proxy before it, changes manifests; compare both digests before \
+             using the tag",
+        );
+        Self { stored: Some(stored.clone()), ..error }
+    }
+
+    /// The digest that the store says it holds in place of what it was sent, when that is the
+    /// error.
+    #[must_use]
+    pub fn stored(&self) -> Option<&Digest> {
+        self.stored.as_ref()
     }
 
     /// Who has to act.

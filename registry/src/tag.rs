@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_of_128_characters_is_the_longest() {
+    fn edge_25_a_tag_of_128_characters_is_the_longest() {
         assert!("a".repeat(128).parse::<Tag>().is_ok());
         assert_eq!(
             "a".repeat(129).parse::<Tag>(),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_alphabet_is_ascii_and_dots_and_dashes_never_lead() {
+    fn edge_25_the_alphabet_is_ascii_and_dots_and_dashes_never_lead() {
         for good in ["1.2.3", "_x", "A-b.c_", "sha256-abc", "0"] {
             assert!(good.parse::<Tag>().is_ok(), "{good}");
         }

@@ -148,3 +148,20 @@ fn a_file_is_one_noun() {
         assert!(!text.contains(ignored), "{} has an ignored test", path.display());
     }
 }
+
+/// Each numbered edge of the documentation has a test that is named after it.
+#[test]
+fn every_edge_has_a_test() {
+    let list = read("docs/edges.md");
+    let number = |line: &str| -> Option<u32> { line.split_once(". ")?.0.parse().ok() };
+    let listed: Vec<u32> = list.lines().filter_map(number).collect();
+    assert_eq!(listed, (1..=41).collect::<Vec<_>>());
+    let mut found = Vec::new();
+    sources(&root(), &mut found);
+    let text: Vec<_> =
+        found.iter().map(std::fs::read_to_string).collect::<Result<_, _>>().expect("UTF-8");
+    for edge in listed {
+        let test = format!("fn edge_{edge}_");
+        assert!(text.iter().any(|text| text.contains(&test)), "edge {edge} has no test");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::chain;
+use super::Trouble;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::observe::Target;
@@ -14,7 +14,7 @@ use crate::tag::Tag;
 pub(super) struct Offered<'p> {
     /// The steps that were carried out; and when one offer failed, those of which that is not
     /// known, with the reason.
-    pub(super) tried: Vec<(&'p Step, Option<String>)>,
+    pub(super) tried: Vec<(&'p Step, Option<Trouble>)>,
     /// Why an offer failed.
     pub(super) failure: Option<StoreError>,
 }
@@ -37,7 +37,7 @@ impl Target<'_> {
                 }
                 Err(error) => {
                     // Any of them may have been written: all are looked at.
-                    let reason = chain(&error);
+                    let reason = Trouble::of(&error);
                     offered
                         .tried
                         .extend(image.into_iter().map(|step| (step, Some(reason.clone()))));

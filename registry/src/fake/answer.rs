@@ -71,6 +71,22 @@ impl Answer {
         self
     }
 
+    /// The same length, and another byte in the middle.
+    pub(super) fn with_wrong_byte(mut self) -> Self {
+        let mut bytes = self.body.to_vec();
+        let middle = bytes.len() / 2;
+        if let Some(byte) = bytes.get_mut(middle) {
+            *byte ^= 1;
+        }
+        self.body = bytes.into();
+        self
+    }
+
+    pub(super) fn without_last_byte(mut self) -> Self {
+        self.body.truncate(self.body.len().saturating_sub(1));
+        self
+    }
+
     pub(super) fn status(&self) -> u16 {
         self.status
     }

@@ -84,7 +84,12 @@ impl World {
             [] => String::new(),
             scopes => format!(r#",scope="{}""#, scopes.join(" ")),
         };
-        let realm = format!("http://{}/token", self.address);
+        let realm = match &self.options.auth {
+            FakeAuth::Bearer(BearerAuth { realm_elsewhere: true, .. }) => {
+                format!("http://localhost:{}/token", self.address.port())
+            }
+            _ => format!("http://{}/token", self.address),
+        };
         Err(unauthorized(&format!(r#"Bearer realm="{realm}",service="{SERVICE}"{scope}{error}"#)))
     }
 

@@ -44,6 +44,14 @@ impl Call {
         Self { method, endpoint, query, headers, body }
     }
 
+    /// The same call, with a line end behind its body.
+    pub(super) fn with_line_end(&self) -> Self {
+        let body = [&self.body[..], b"\n"].concat().into();
+        let Self { method, endpoint, query, headers, body: _ } = self;
+        let (method, endpoint) = (method.clone(), endpoint.clone());
+        Self { method, endpoint, query: query.clone(), headers: headers.clone(), body }
+    }
+
     /// Whether there is a header of that name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.headers.contains_key(name)

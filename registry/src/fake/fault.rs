@@ -1,6 +1,7 @@
 //! What can be made to go wrong.
 
 use super::answer::Answer;
+use super::gate::Gate;
 use crate::digest::Digest;
 use crate::tag::Tag;
 
@@ -20,8 +21,22 @@ pub enum Fault {
     /// The registry acts, states the whole length, sends half of it and closes the connection.
     /// An answer without a body, such as that to a `HEAD`, cannot be cut and arrives.
     Truncate,
+    /// The registry acts and begins to answer: so many bytes of the body, and the rest once the
+    /// [`Gate`] is opened.
+    Trickle(usize, Gate),
+    /// The registry acts, and one byte in the middle of its answer's body is another.
+    WrongBytes,
+    /// The registry acts, states one byte less than its answer's body has, and sends that: all
+    /// is well to HTTP, and not to anybody who knows the size. A `HEAD` states it alike.
+    ShortLength,
+    /// All tokens that were given out are worthless from this request on, as if their time were
+    /// over.
+    ExpireTokens,
     /// The registry acts, and names another digest in `Docker-Content-Digest`.
     WrongDigestHeader,
+    /// The registry takes a manifest for another, with a line end behind it, and says so: what it
+    /// stores is not what it was sent.
+    Rewrite,
     /// The registry acts, and names no digest.
     MissingDigestHeader,
     /// The registry acts, and its answer has this header, in place of its own of that name.

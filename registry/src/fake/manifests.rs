@@ -1,5 +1,6 @@
 //! Manifests, by tag and by digest.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -10,6 +11,7 @@ use super::world::{Content, StoredManifest, World, digest_invalid, digest_of, un
 use crate::digest::Digest;
 use crate::manifest::MediaType;
 use crate::tag::Tag;
+use crate::version::VersionTag;
 
 /// The last part of a manifest's path.
 enum Reference {
@@ -39,17 +41,70 @@ struct Link {
 
 impl World {
     /// `GET` and `HEAD`: bytes and media type as they came.
-    pub(super) fn get_manifest(&self, repository: &str, reference: &str) -> Result<Answer, Answer> {
+    pub(super) fn get_manifest(
+        &mut self,
+        call: &Call,
+        repository: &str,
+        reference: &str,
+    ) -> Result<Answer, Answer> {
+        let left = self.pulls_left(call)?;
         let content = self.known(repository)?;
         let digest = match Reference::parse(reference)? {
             Reference::Digest(digest) => Some(digest),
-            Reference::Tag(tag) => content.tags.get(&tag).cloned(),
+            Reference::Tag(tag) => content.tags.get(&tag).cloned().or_else(|| {
+                let subject = tag.as_str().replacen('-', ":", 1).parse().ok();
+                subject.filter(|_| self.options.fallback_is_subject)
+            }),
         };
         let found = digest.and_then(|digest| Some((content.manifests.get(&digest)?, digest)));
         let (manifest, digest) = found.ok_or_else(|| unknown(reference))?;
-        Ok(Answer::new(200)
-            .body(&manifest.media_type, manifest.bytes.clone())
-            .header("Docker-Content-Digest", digest.to_string()))
+        let (manifest, digest) = self.negotiated(call, content, manifest, digest);
+        let mut answer = Answer::new(200).body(&manifest.media_type, manifest.bytes.clone());
+        if !self.options.digest_header_missing {
+            answer = answer.header("Docker-Content-Digest", digest.to_string());
+        }
+        let Some(left) = left else { return Ok(answer) };
+        self.pulls += usize::from(call.method == "GET");
+        Ok(answer.header("ratelimit-remaining", format!("{left};w=21600")))
+    }
+
+    /// How many manifests may be read after this one, where there is a limit.
+    fn pulls_left(&self, call: &Call) -> Result<Option<usize>, Answer> {
+        let Some(limit) = self.options.pull_limit else { return Ok(None) };
+        let left = limit.saturating_sub(self.pulls);
+        match (call.method == "GET", left) {
+            (true, 0) => Err(Answer::error(429, "TOOMANYREQUESTS", "pull rate limit reached")
+                .header("ratelimit-remaining", "0;w=21600")),
+            (is_get, left) => Ok(Some(left - usize::from(is_get))),
+        }
+    }
+
+    /// What a client gets that does not say it accepts what there is.
+    fn negotiated(
+        &self,
+        call: &Call,
+        content: &Content,
+        manifest: &StoredManifest,
+        digest: Digest,
+    ) -> (StoredManifest, Digest) {
+        let accept = call.header("accept").unwrap_or_default();
+        let as_it_is = (manifest.clone(), digest);
+        if accept.contains(&manifest.media_type) {
+            return as_it_is;
+        }
+        if self.options.schema1_without_accept {
+            let media_type = "application/vnd.docker.distribution.manifest.v1+prettyjws".to_owned();
+            let bytes = Bytes::from_static(br#"{"schemaVersion":1,"fsLayers":[],"history":[]}"#);
+            let digest = Digest::sha256(&bytes);
+            return (StoredManifest { media_type, bytes }, digest);
+        }
+        let children = serde_json::from_slice::<References>(&manifest.bytes);
+        let child = children.ok().and_then(|own| own.manifests.into_iter().next());
+        let child = child.filter(|_| self.options.child_without_accept);
+        match child.and_then(|child| Some((content.manifests.get(&child.digest)?, child.digest))) {
+            Some((child, digest)) => (child.clone(), digest),
+            None => as_it_is,
+        }
     }
 
     /// `PUT`, with the tags of end-7b where the registry knows them.
@@ -92,9 +147,10 @@ impl World {
         content.tags.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
 
         let location = self.location(&format!("/v2/{repository}/manifests/{digest}"));
-        let mut answer = Answer::new(201)
-            .header("Location", location)
-            .header("Docker-Content-Digest", digest.to_string());
+        let mut answer = Answer::new(201).header("Location", location);
+        if !self.options.digest_header_missing {
+            answer = answer.header("Docker-Content-Digest", digest.to_string());
+        }
         if let Some(subject) = subject.filter(|_| !self.options.referrers_unsupported) {
             answer = answer.header("OCI-Subject", subject.to_string());
         }
@@ -171,10 +227,13 @@ impl World {
             let refusal = match self.options.tag_writes {
                 TagWrites::Immutable(status) if own != digest => Some(status),
                 TagWrites::Once(status) => Some(status),
+                TagWrites::VersionsOnce(status) => {
+                    tag.as_str().parse::<VersionTag>().is_ok().then_some(status)
+                }
                 TagWrites::Free | TagWrites::Immutable(_) => None,
             };
             if let Some(status) = refusal {
-                let message = format!("tag {tag} is immutable");
+                let message = format!("tag {tag} already exists and is immutable");
                 return Err(Answer::error(status, "TAG_INVALID", &message));
             }
         }

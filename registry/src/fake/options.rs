@@ -16,6 +16,21 @@ pub struct FakeOptions {
     pub tag_writes: TagWrites,
     /// `HEAD` of a manifest is refused with 405.
     pub head_unsupported: bool,
+    /// `HEAD` of a manifest is answered with 404, whether it is there or not.
+    pub head_blind: bool,
+    /// An index, asked for without an `Accept` of its type, is answered by its first child.
+    pub child_without_accept: bool,
+    /// What is asked for without an `Accept` of its type is answered by a manifest of schema 1.
+    pub schema1_without_accept: bool,
+    /// No answer about a manifest names its digest.
+    pub digest_header_missing: bool,
+    /// The tag `ALGORITHM-HEX` of a manifest's digest is answered by that manifest.
+    pub fallback_is_subject: bool,
+    /// How many manifests may be read by `GET`, stated as `ratelimit-remaining`; more are refused
+    /// with 429. Without it nothing is stated.
+    pub pull_limit: Option<usize>,
+    /// What is answered about a repository that does not exist.
+    pub unknown_repository: u16,
     /// `DELETE` of a tag is refused with 405.
     pub untag_unsupported: bool,
     /// `DELETE` of a manifest by digest works, taking its tags along; else it is 405.
@@ -50,6 +65,10 @@ pub struct FakeOptions {
     /// The largest body of a `PUT` or `PATCH` to an upload, in bytes; a larger one is refused
     /// with 413, and the session stays as it was.
     pub max_upload_body: usize,
+    /// What is made of chunks.
+    pub chunks: Chunks,
+    /// The status that answers a chunk.
+    pub chunk_status: u16,
     /// `Range` is ignored in requests for blobs: they come whole.
     pub ranges_ignored: bool,
     /// `GET` of a blob that exists is redirected to the same path below this base, such as
@@ -59,6 +78,9 @@ pub struct FakeOptions {
     pub authorization_refused: bool,
     /// A mount always opens an upload session.
     pub mount_unsupported: bool,
+    /// The status that refuses a mount from a repository that does not exist; without one such a
+    /// mount opens an upload session.
+    pub mount_refusal: Option<u16>,
     /// `POST ?digest=` always opens an upload session and ignores the body.
     pub single_post_unsupported: bool,
     /// The most referrers in one page.
@@ -80,6 +102,21 @@ pub enum TagWrites {
     Immutable(u16),
     /// A tag that exists is refused with this status, even with the digest it has: ECR's 400.
     Once(u16),
+    /// [`TagWrites::Once`] for tags that are versions; others move: a rule with exceptions, so
+    /// that there can be aliases.
+    VersionsOnce(u16),
+}
+
+/// What is made of the chunks of an upload, which are sent by `PATCH`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Chunks {
+    /// They are taken.
+    #[default]
+    Taken,
+    /// Those with more bytes are refused with 416.
+    AtMost(usize),
+    /// All are refused with 405.
+    Refused,
 }
 
 /// What a registry that knows `?tag=` makes of it in a `PUT` by tag, which the specification
@@ -125,6 +162,9 @@ pub struct BearerAuth {
     /// How long a token is valid, stated as `expires_in`; without it nothing is stated and
     /// tokens last.
     pub lifetime: Option<Duration>,
+    /// The realm names this registry by another host, `localhost`, as hosts do whose tokens come
+    /// from elsewhere.
+    pub realm_elsewhere: bool,
     /// Where the token stands in the token endpoint's answer to `GET`.
     pub field: TokenField,
 }
@@ -165,6 +205,7 @@ impl BearerAuth {
             anonymous_pull: false,
             refresh_token: None,
             lifetime: None,
+            realm_elsewhere: false,
             field: TokenField::Both,
         }
     }
@@ -176,6 +217,13 @@ impl Default for FakeOptions {
             auth: FakeAuth::Anonymous,
             tag_writes: TagWrites::Free,
             head_unsupported: false,
+            head_blind: false,
+            child_without_accept: false,
+            schema1_without_accept: false,
+            digest_header_missing: false,
+            fallback_is_subject: false,
+            pull_limit: None,
+            unknown_repository: 404,
             untag_unsupported: false,
             delete_by_digest: false,
             missing_references: false,
@@ -190,10 +238,13 @@ impl Default for FakeOptions {
             tags_null_when_empty: false,
             min_chunk: 0,
             max_upload_body: usize::MAX,
+            chunks: Chunks::Taken,
+            chunk_status: 202,
             ranges_ignored: false,
             blob_storage: None,
             authorization_refused: false,
             mount_unsupported: false,
+            mount_refusal: None,
             single_post_unsupported: false,
             max_referrers_page: 1000,
             referrers_unsupported: false,

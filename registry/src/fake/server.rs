@@ -18,6 +18,7 @@ use super::answer::Answer;
 use super::call::Call;
 use super::connection::{Cut, CuttableListener};
 use super::fault::Fault;
+use super::gate::Gate;
 use super::record::{AuthorizationKind, Ticket};
 use super::world::World;
 
@@ -80,6 +81,9 @@ async fn serve(
     }
     let call = Call::new(parts.method, &parts.uri, parts.headers, body);
     let mut world = lock(&shared);
+    if matches!(fault, Some(Fault::ExpireTokens)) {
+        world.tokens.expire();
+    }
     if matches!(fault, Some(Fault::CutUpload(_))) {
         world.receive_part(&call);
         return reset(&cut);
@@ -88,8 +92,7 @@ async fn serve(
     if matches!(fault, Some(Fault::AnswerLost)) {
         return reset(&cut);
     }
-    let (response, status, bytes) =
-        deliver(answer, &call.method, matches!(fault, Some(Fault::Truncate)));
+    let (response, status, bytes) = deliver(answer, &call.method, fault.as_ref());
     if let Some(record) = world.log.record(ticket) {
         record.status = Some(status);
         record.response_bytes = bytes;
@@ -123,34 +126,55 @@ fn act(world: &mut World, call: &Call, fault: Option<&Fault>) -> Answer {
         }
         _ => {}
     }
-    let answer = world.answer(call);
+    let answer = match fault {
+        Some(Fault::Rewrite) => world.answer(&call.with_line_end()),
+        _ => world.answer(call),
+    };
     match fault {
         Some(Fault::WrongDigestHeader) => {
             answer.with("Docker-Content-Digest", format!("sha256:{}", "0".repeat(64)))
         }
         Some(Fault::MissingDigestHeader) => answer.without("Docker-Content-Digest"),
         Some(Fault::SetHeader(name, value)) => answer.with(name, value),
+        Some(Fault::WrongBytes) => answer.with_wrong_byte(),
+        Some(Fault::ShortLength) => answer.without_last_byte(),
         _ => answer,
     }
 }
 
 /// The response, its status, and how many bytes of body it puts on the wire.
-fn deliver(answer: Answer, method: &Method, cut: bool) -> (Response<Body>, u16, u64) {
+fn deliver(answer: Answer, method: &Method, fault: Option<&Fault>) -> (Response<Body>, u16, u64) {
     let bytes = answer.bytes().clone();
-    let sent = match () {
-        () if method == Method::HEAD => 0,
-        () if cut => bytes.len() / 2,
-        () => bytes.len(),
-    };
-    let status = answer.status();
-    let response = match cut && !bytes.is_empty() {
-        false => answer.into_response(Body::from(bytes)),
-        true => {
-            let answer = answer.with("Content-Length", bytes.len().to_string());
-            answer.into_response(truncated(bytes.slice(..sent)))
+    let (status, size) = (answer.status(), bytes.len());
+    let has_body = *method != Method::HEAD && size > 0;
+    let whole = |answer: Answer| answer.with("Content-Length", size.to_string());
+    match fault {
+        Some(Fault::Truncate) if size > 0 => {
+            let sent = if has_body { size / 2 } else { 0 };
+            let body = truncated(bytes.slice(..size / 2));
+            (whole(answer).into_response(body), status, sent as u64)
         }
-    };
-    (response, status, sent as u64)
+        Some(Fault::Trickle(first, gate)) if has_body => {
+            let body = trickling(&bytes, *first, gate.clone());
+            (whole(answer).into_response(body), status, size as u64)
+        }
+        _ => {
+            let sent = if has_body { size } else { 0 };
+            (answer.into_response(Body::from(bytes)), status, sent as u64)
+        }
+    }
+}
+
+/// A body whose first bytes come at once, and the others when the gate is open.
+fn trickling(bytes: &Bytes, first: usize, gate: Gate) -> Body {
+    let at = first.min(bytes.len());
+    let (first, rest) = (bytes.slice(..at), bytes.slice(at..));
+    let first = stream::iter([first]).filter(|bytes| std::future::ready(!bytes.is_empty()));
+    let rest = stream::once(async move {
+        gate.pass().await;
+        rest
+    });
+    Body::from_stream(first.chain(rest).map(Ok::<_, Infallible>))
 }
 
 /// A body that breaks off after `sent`: hyper then closes the connection.

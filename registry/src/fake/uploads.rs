@@ -4,7 +4,8 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::call::{Call, Endpoint};
-use super::world::{Upload, World, digest_invalid, digest_of};
+use super::options::Chunks;
+use super::world::{Upload, World, digest_invalid, digest_of, unsupported};
 use crate::digest::Digest;
 
 impl World {
@@ -13,6 +14,9 @@ impl World {
         if let Some(mount) = call.query.get("mount").filter(|_| !self.options.mount_unsupported) {
             let digest = digest_of(mount)?;
             let source = call.query.get("from").and_then(|from| self.repositories.get(from));
+            if let (None, Some(status)) = (source, self.options.mount_refusal) {
+                return Err(Answer::error(status, "UNAUTHORIZED", "unauthorized to access it"));
+            }
             if let Some(blob) = source.and_then(|source| source.blobs.get(&digest)).cloned() {
                 self.content(repository).blobs.insert(digest.clone(), blob);
                 return Ok(self.stored(repository, &digest));
@@ -47,8 +51,16 @@ impl World {
         id: &str,
     ) -> Result<Answer, Answer> {
         self.check_in_order(call, repository, id)?;
+        match self.options.chunks {
+            Chunks::Refused => return Err(unsupported()),
+            Chunks::AtMost(most) if call.body.len() > most => {
+                let received = self.session(repository, id)?.received.len();
+                return Err(self.progress(416, repository, id, received));
+            }
+            Chunks::AtMost(_) | Chunks::Taken => {}
+        }
         let received = self.receive(id, &call.body);
-        Ok(self.progress(202, repository, id, received))
+        Ok(self.progress(self.options.chunk_status, repository, id, received))
     }
 
     /// Takes what came of a request that broke off, as registries do.

@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) tokens: Tokens,
     pub(super) faults: Faults,
     pub(super) log: Log,
+    /// How many manifests were read.
+    pub(super) pulls: usize,
 }
 
 /// One repository's content. The repository exists once anything was put in it.
@@ -63,6 +65,7 @@ impl World {
             tokens: Tokens::default(),
             faults: Faults::default(),
             log: Log::default(),
+            pulls: 0,
         }
     }
 
@@ -86,9 +89,9 @@ impl World {
             (Endpoint::Base, "GET" | "HEAD") => Ok(Answer::json(200, &json!({}))),
             (Endpoint::Token, "GET" | "POST") => self.token(call),
             (Endpoint::Manifest { repository, reference }, _) => match method {
-                "GET" => self.get_manifest(repository, reference),
                 "HEAD" if self.options.head_unsupported => Err(unsupported()),
-                "HEAD" => self.get_manifest(repository, reference),
+                "HEAD" if self.options.head_blind => Err(Answer::new(404)),
+                "GET" | "HEAD" => self.get_manifest(call, repository, reference),
                 "PUT" => self.put_manifest(call, repository, reference),
                 "DELETE" => self.delete_manifest(repository, reference),
                 _ => Err(unsupported()),
@@ -121,7 +124,8 @@ impl World {
     pub(super) fn known(&self, repository: &str) -> Result<&Content, Answer> {
         self.repositories.get(repository).ok_or_else(|| {
             let detail = json!({ "name": repository });
-            Answer::error_about(404, "NAME_UNKNOWN", "repository name not known", &detail)
+            let status = self.options.unknown_repository;
+            Answer::error_about(status, "NAME_UNKNOWN", "repository name not known", &detail)
         })
     }
 

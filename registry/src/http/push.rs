@@ -7,6 +7,7 @@ use super::refusal;
 use super::registry::traffic;
 use super::repository::{RepositoryStore, content_digest};
 use super::request::{Answer, Request};
+use crate::apply::chain;
 use crate::digest::Digest;
 use crate::manifest::Manifest;
 use crate::reference::Selector;
@@ -44,6 +45,7 @@ impl RepositoryStore {
         selector: &Selector,
         manifest: &Manifest,
     ) -> Result<Request, StoreError> {
+        self.forget_looked(selector);
         let request = self.manifest_request(Method::PUT, selector, "write");
         let media_type =
             HeaderValue::from_str(manifest.media_type().as_str()).map_err(|error| {
@@ -94,7 +96,7 @@ impl RepositoryStore {
                 let problem = refusal::html_problem(answer);
                 Err(refusal::not_an_api(request, answer, &problem))
             }
-            200 | 201 | 202 | 204 => check_stored(request, answer, manifest),
+            200 | 201 | 202 | 204 => self.check_stored(request, answer, selector, manifest).await,
             400 | 403 | 409 | 412 => self.settle_refusal(request, answer, selector, manifest).await,
             404 => {
                 let message = refusal::error(request, answer).to_string();
@@ -118,6 +120,28 @@ impl RepositoryStore {
             }
             _ => Err(self.refusal(request, answer)),
         }
+    }
+
+    /// Whether what the registry says it stored is what was sent. It may name the same bytes by
+    /// another algorithm. Where it is not, `selector` is read back: the header may be what is
+    /// wrong.
+    pub(super) async fn check_stored(
+        &self,
+        request: &Request,
+        answer: &Answer,
+        selector: &Selector,
+        manifest: &Manifest,
+    ) -> Result<(), StoreError> {
+        let sent = manifest.digest();
+        let is_other = |stored: &Digest| stored != sent && stored.verify(manifest.bytes()).is_err();
+        let Some(stored) = content_digest(answer).filter(is_other) else { return Ok(()) };
+        let look = match self.get_anew(selector).await {
+            Ok(Some(read)) if read.digest() == sent => "reading it back gives what was sent".into(),
+            Ok(Some(read)) => format!("reading it back gives {}", read.digest()),
+            Ok(None) => "there is nothing to read back".to_owned(),
+            Err(error) => format!("it cannot be read back: {}", chain(&error)),
+        };
+        Err(StoreError::stored_differently(&request.purpose, sent, &stored, &look))
     }
 
     /// A refusal that may be about a tag that cannot be moved: harmless where it need not move.
@@ -154,21 +178,4 @@ fn speaks_of_immutability(request: &Request, answer: &Answer) -> bool {
     let text = refusal::read(request, answer).text.to_ascii_lowercase();
     let hints = ["immutab", "alreadyexists", "already exist", "overwrit", "cannot be updated"];
     hints.iter().any(|hint| text.contains(hint))
-}
-
-/// Whether what the registry says it stored is what was sent. It may name the same bytes by
-/// another algorithm.
-pub(super) fn check_stored(
-    request: &Request,
-    answer: &Answer,
-    manifest: &Manifest,
-) -> Result<(), StoreError> {
-    match content_digest(answer) {
-        Some(stored)
-            if stored != *manifest.digest() && stored.verify(manifest.bytes()).is_err() =>
-        {
-            Err(StoreError::stored_differently(&request.purpose, manifest.digest(), &stored))
-        }
-        _ => Ok(()),
-    }
 }

@@ -39,7 +39,7 @@ struct Inner {
     wire: Wire,
     auth: Auth,
     quota: Quota,
-    /// HEAD was answered by 405: GET does its work from then on.
+    /// HEAD was answered by 405, or otherwise than GET, which does its work from then on.
     has_no_head: AtomicBool,
     /// A blob was too large to be sent at once: the next ones go in chunks from the start.
     wants_chunks: AtomicBool,

@@ -34,6 +34,8 @@ pub struct RepositoryStore {
     path: String,
     scope: Scope,
     read: Mutex<HashMap<Digest, Manifest>>,
+    /// What HEAD said last of each: whether it is there.
+    looked: Mutex<HashMap<Selector, bool>>,
     /// Uploads that the registry opened instead of mounting a blob, until the blob is sent or
     /// is found not to need it.
     opened: Mutex<HashMap<Digest, Upload>>,
@@ -46,6 +48,7 @@ impl RepositoryStore {
             path: path.to_owned(),
             scope,
             read: Mutex::default(),
+            looked: Mutex::default(),
             opened: Mutex::default(),
         }
     }
@@ -122,7 +125,10 @@ impl RepositoryStore {
         self.manifest_request(Method::HEAD, selector, "look up").with_header(ACCEPT, accept())
     }
 
-    async fn get_anew(&self, selector: &Selector) -> Result<Option<Manifest>, StoreError> {
+    pub(super) async fn get_anew(
+        &self,
+        selector: &Selector,
+    ) -> Result<Option<Manifest>, StoreError> {
         let request = self
             .manifest_request(Method::GET, selector, "read")
             .with_header(ACCEPT, accept())
@@ -136,7 +142,10 @@ impl RepositoryStore {
                 let problem = refusal::html_problem(&answer);
                 return Err(refusal::not_an_api(&request, &answer, &problem));
             }
-            StatusCode::NOT_FOUND if !refusal::is_denial(&request, &answer) => return Ok(None),
+            StatusCode::NOT_FOUND if !refusal::is_denial(&request, &answer) => {
+                self.compare_looked(selector, false);
+                return Ok(None);
+            }
             StatusCode::OK => {}
             _ => return Err(self.refusal(&request, &answer)),
         }
@@ -147,7 +156,26 @@ impl RepositoryStore {
         let manifest = verified(&answer, selector)
             .map_err(|error| StoreError::manifest(request.purpose, error))?;
         self.remember(&manifest);
+        self.compare_looked(selector, true);
         Ok(Some(manifest))
+    }
+
+    fn note_looked(&self, selector: &Selector, is_there: bool) {
+        let mut looked = self.looked.lock().expect("no holder of this lock panics");
+        looked.insert(selector.clone(), is_there);
+    }
+
+    /// What HEAD said of `selector` counts no longer: it is about to be written or removed.
+    pub(super) fn forget_looked(&self, selector: &Selector) {
+        self.looked.lock().expect("no holder of this lock panics").remove(selector);
+    }
+
+    /// GET decides: where HEAD said otherwise, it is not asked again at this registry.
+    fn compare_looked(&self, selector: &Selector, is_there: bool) {
+        let mut looked = self.looked.lock().expect("no holder of this lock panics");
+        if looked.remove(selector).is_some_and(|said| said != is_there) {
+            self.registry.note_no_head();
+        }
     }
 
     fn remembered(&self, selector: &Selector) -> Option<Manifest> {
@@ -183,7 +211,10 @@ impl Store for RepositoryStore {
         let answer = self.send(&request).await?;
         match answer.status {
             StatusCode::OK => match descriptor(&answer, selector) {
-                Some(descriptor) => Ok(Some(descriptor)),
+                Some(descriptor) => {
+                    self.note_looked(selector, true);
+                    Ok(Some(descriptor))
+                }
                 None => by_get().await,
             },
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
@@ -192,7 +223,10 @@ impl Store for RepositoryStore {
             }
             // A page from something in the way, perhaps: GET has a body to tell by.
             StatusCode::NOT_FOUND if answer.is_html() => by_get().await,
-            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_FOUND => {
+                self.note_looked(selector, false);
+                Ok(None)
+            }
             _ => Err(self.refusal(&request, &answer)),
         }
     }
@@ -218,6 +252,7 @@ impl Store for RepositoryStore {
 
     async fn untag(&self, tag: &Tag) -> Result<(), StoreError> {
         let selector = Selector::Tag(tag.clone());
+        self.forget_looked(&selector);
         let request = self.manifest_request(Method::DELETE, &selector, "remove tag");
         let answer = self.send(&request).await?;
         match answer.status.as_u16() {

@@ -16,7 +16,6 @@ use reqwest::header::HeaderName;
 use tokio::time::Instant;
 
 use super::options::TagsAtOnce;
-use super::push::check_stored;
 use super::refusal;
 use super::repository::RepositoryStore;
 use super::request::{Answer, Request};
@@ -72,6 +71,7 @@ impl RepositoryStore {
         tags: &[Tag],
         manifest: &Manifest,
     ) -> Result<BTreeSet<Tag>, StoreError> {
+        tags.iter().for_each(|tag| self.forget_looked(&Selector::Tag(tag.clone())));
         let tagging = self.registry().tagging();
         let mut written = BTreeSet::new();
         let mut rest = tags;
@@ -110,7 +110,7 @@ impl RepositoryStore {
         let Some(answer) = settled else { return Ok(Offered::Taken(written)) };
         let tagging = self.registry().tagging();
         if answer.status.is_success() {
-            let taken = self.read_taken(&request, &answer, tags, manifest)?;
+            let taken = self.read_taken(&request, &answer, tags, manifest).await?;
             match taken.is_subset(&written) {
                 true => tagging.note_unsupported(),
                 false => tagging.note(Way::ByDigest { is_proven: true }),
@@ -138,7 +138,7 @@ impl RepositoryStore {
         let answer = self.send(&request).await?;
         let tagging = self.registry().tagging();
         if answer.status.is_success() {
-            let taken = self.read_taken(&request, &answer, tags, manifest)?;
+            let taken = self.read_taken(&request, &answer, tags, manifest).await?;
             if taken.is_empty() {
                 tagging.note_unsupported();
                 return Ok(Offered::Refused);
@@ -157,7 +157,7 @@ impl RepositoryStore {
     }
 
     /// Which of `tags` a success is one for, besides the one in the path.
-    fn read_taken(
+    async fn read_taken(
         &self,
         request: &Request,
         answer: &Answer,
@@ -168,7 +168,8 @@ impl RepositoryStore {
             let problem = refusal::html_problem(answer);
             return Err(refusal::not_an_api(request, answer, &problem));
         }
-        check_stored(request, answer, manifest)?;
+        let first = Selector::Tag(tags[0].clone());
+        self.check_stored(request, answer, &first, manifest).await?;
         let mut taken = named(answer);
         // Only what was asked for is believed.
         taken.retain(|tag| tags.contains(tag));

@@ -6,6 +6,8 @@ mod auth;
 mod budgets;
 #[cfg(feature = "fake")]
 mod downloads;
+#[cfg(feature = "fake")]
+mod edges;
 mod faults;
 mod issuers;
 mod manifests;

@@ -1,3 +1,5 @@
+mod edges;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -70,6 +72,7 @@ fn lines(plan: &Plan) -> Vec<String> {
         SkipReason::AlreadyThere { .. } => format!("{} there", skip.tag),
         SkipReason::Newer { versions, .. } => format!("{} kept at {versions:?}", skip.tag),
         SkipReason::Undecided { versions } => format!("{} undecided {versions:?}", skip.tag),
+        SkipReason::Yanked { versions, .. } => format!("{} kept at {versions:?}", skip.tag),
         SkipReason::Prerelease => format!("{} prerelease", skip.tag),
         SkipReason::ZeroMajor => format!("{} zero", skip.tag),
     });

@@ -13,7 +13,7 @@ fn parts(text: &str) -> (Option<String>, Option<String>, Option<String>) {
 }
 
 #[test]
-fn the_suffix_is_prerelease_build_and_variant() {
+fn edge_22_the_suffix_is_prerelease_build_and_variant() {
     let some = |text: &str| Some(text.to_owned());
     for (text, prerelease, build, variant) in [
         ("1.2.3", None, None, None),
@@ -115,7 +115,7 @@ fn precedence_is_that_of_semantic_versioning() {
 }
 
 #[test]
-fn a_variant_must_read_back_as_itself() {
+fn edge_22_a_variant_must_read_back_as_itself() {
     let grammar = VersionGrammar::default();
     let base = version("v1.2.3-rc.1");
     for good in ["alpine", "alpine3.19", "musl", "debian-11", "py3.11"] {
@@ -132,7 +132,7 @@ fn a_variant_must_read_back_as_itself() {
 }
 
 #[test]
-fn the_prerelease_words_are_configurable() {
+fn edge_22_the_prerelease_words_are_configurable() {
     let grammar = VersionGrammar { prerelease_words: vec!["final".to_owned()] };
     assert_eq!(grammar.parse("1.2.3-final2").expect("legal").prerelease(), Some("final2"));
     assert_eq!(grammar.parse("1.2.3-rc1").expect("legal").variant(), Some("rc1"));
