@@ -26,6 +26,7 @@ mod fault;
 mod gate;
 mod manifests;
 mod options;
+mod profile;
 mod record;
 mod referrers;
 mod seed;
@@ -54,6 +55,7 @@ pub use gate::Gate;
 pub use options::{
     BearerAuth, Chunks, FakeAuth, FakeOptions, TagWrites, TagsBesideTag, TokenField,
 };
+pub use profile::{Claim, Profile};
 pub use record::{AuthorizationKind, RequestRecord};
 use server::Shared;
 pub use world::StoredManifest;

@@ -55,6 +55,8 @@ pub struct FakeOptions {
     pub tag_list_raw: Option<Answer>,
     /// The most tags in one page.
     pub max_page: usize,
+    /// An `n` beyond `max_page` is refused with 413.
+    pub page_size_refused: bool,
     /// The client's `n` is ignored: pages are of `max_page` tags.
     pub ignore_page_size: bool,
     /// `"tags": null` where there is none.
@@ -234,6 +236,7 @@ impl Default for FakeOptions {
             deny_tag_list: false,
             tag_list_raw: None,
             max_page: 1000,
+            page_size_refused: false,
             ignore_page_size: false,
             tags_null_when_empty: false,
             min_chunk: 0,

@@ -23,6 +23,10 @@ impl World {
                 Answer::error(400, "PAGINATION_NUMBER_INVALID", "invalid number of results")
             })?,
         };
+        if self.options.page_size_refused && asked != usize::MAX && asked > self.options.max_page {
+            let message = format!("{asked} is too high, max is {}", self.options.max_page);
+            return Err(Answer::error(413, "TOO_MANY_TAGS_REQUESTED", &message));
+        }
         let size = asked.min(self.options.max_page);
         let last = call.query.get("last").unwrap_or_default();
         let tags: Vec<&str> = content.tags.keys().map(Tag::as_str).collect();

@@ -43,6 +43,8 @@ struct Inner {
     has_no_head: AtomicBool,
     /// A blob was too large to be sent at once: the next ones go in chunks from the start.
     wants_chunks: AtomicBool,
+    /// Pages of the usual size were refused.
+    wants_small_pages: AtomicBool,
     /// There is no referrers API.
     has_no_referrers: AtomicBool,
     tagging: Tagging,
@@ -73,7 +75,8 @@ impl Registry {
         };
         let auth = Auth::new(host.clone(), options.plain_http, Arc::clone(&options.credentials));
         let max_manifest_bytes = options.max_manifest_bytes;
-        let (quota, has_no_head, wants_chunks, has_no_referrers) = Default::default();
+        let (quota, has_no_head, wants_chunks, wants_small_pages, has_no_referrers) =
+            Default::default();
         Ok(Self {
             inner: Arc::new(Inner {
                 host,
@@ -84,6 +87,7 @@ impl Registry {
                 quota,
                 has_no_head,
                 wants_chunks,
+                wants_small_pages,
                 has_no_referrers,
                 tagging: Tagging::new(options.tags_at_once),
                 referrers: AsyncMutex::new(()),
@@ -182,6 +186,15 @@ impl Registry {
 
     pub(super) fn note_chunks(&self) {
         self.inner.wants_chunks.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether few tags are to be asked for at once, as far as is known.
+    pub(super) fn wants_small_pages(&self) -> bool {
+        self.inner.wants_small_pages.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_small_pages(&self) {
+        self.inner.wants_small_pages.store(true, Ordering::Relaxed);
     }
 
     /// Sends `request` with what the registry asks for, until it is answered for good.

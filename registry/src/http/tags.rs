@@ -14,8 +14,11 @@ use super::request::{Answer, Request};
 use crate::store::{Blame, StoreError};
 use crate::tag::Tag;
 
-/// How many tags a page is asked to have: the most that every known registry accepts.
+/// How many tags a page is asked to have: the most that nearly every known registry accepts.
 const PAGE: usize = 1000;
+
+/// How many where that is refused: what the specification wants every registry to support.
+const SMALL_PAGE: usize = 100;
 
 /// The largest page to read, in bytes.
 const PAGE_BYTES: u64 = 32 << 20;
@@ -37,16 +40,33 @@ impl RepositoryStore {
     /// Pages are followed by their `Link`. Where there is none after a full page, either the
     /// list happens to end there, or the registry pages without saying so: asking for what
     /// comes after the last tag tells.
+    ///
+    /// Where so many are refused at once, as by Quay (google/go-containerregistry#1963), fewer
+    /// are asked for, and that is remembered.
     pub(super) async fn list_tags(&self) -> Result<BTreeSet<Tag>, StoreError> {
+        loop {
+            let size = if self.registry().wants_small_pages() { SMALL_PAGE } else { PAGE };
+            match self.list_pages(size).await? {
+                Some(tags) => return Ok(tags),
+                None => self.registry().note_small_pages(),
+            }
+        }
+    }
+
+    /// All tags, in pages of `size`; `None` when that is too many at once.
+    async fn list_pages(&self, size: usize) -> Result<Option<BTreeSet<Tag>>, StoreError> {
         let purpose = format!("list tags of {self}");
         let mut request = self.request(Method::GET, &["tags", "list"], &purpose);
         request = request.with_limit(PAGE_BYTES);
-        request.url.query_pairs_mut().append_pair("n", &PAGE.to_string());
+        request.url.query_pairs_mut().append_pair("n", &size.to_string());
         let first = request.url.clone();
         let mut seen = HashSet::from([first.clone()]);
         let mut names = BTreeSet::new();
         loop {
             let answer = self.send(&request).await?;
+            if size > SMALL_PAGE && request.url == first && is_too_many(&request, &answer) {
+                return Ok(None);
+            }
             let Some(page) = self.read_page(&request, &answer, &first)? else { break };
             let known = names.len();
             let (count, last) = (page.len(), page.last().cloned());
@@ -57,7 +77,7 @@ impl RepositoryStore {
                     .map_err(|error| broken(&request, &answer).with_source(error))?,
                 // A guess that brings nothing new was the end.
                 None if is_guess && names.len() == known => break,
-                None if count >= PAGE => after(&first, last.as_deref().unwrap_or_default()),
+                None if count >= size => after(&first, last.as_deref().unwrap_or_default()),
                 None => break,
             };
             if !seen.insert(request.url.clone()) {
@@ -69,7 +89,7 @@ impl RepositoryStore {
                 return Err(StoreError::new(Blame::Registry, message));
             }
         }
-        Ok(self.legal(&names))
+        Ok(Some(self.legal(&names)))
     }
 
     /// The names on one page; `None` when there is no such repository.
@@ -135,6 +155,12 @@ fn after(first: &Url, last: &str) -> Url {
     let mut url = first.clone();
     url.query_pairs_mut().append_pair("last", last);
     url
+}
+
+/// Whether a refusal is about how many tags were asked for.
+fn is_too_many(request: &Request, answer: &Answer) -> bool {
+    answer.status == StatusCode::PAYLOAD_TOO_LARGE
+        || refusal::read(request, answer).code == "PAGINATION_NUMBER_INVALID"
 }
 
 /// Whether `url` is one that [`after`] made.

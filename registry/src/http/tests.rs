@@ -11,6 +11,8 @@ mod edges;
 mod faults;
 mod issuers;
 mod manifests;
+#[cfg(feature = "fake")]
+mod profiles;
 mod pushes;
 #[cfg(feature = "fake")]
 mod referrers;

@@ -37,7 +37,7 @@ fn built(options: FakeOptions) -> FakeRegistry {
 }
 
 /// Releases the image at the tag `source` as `version`.
-async fn release(
+pub(super) async fn release(
     web: &RepositoryStore,
     version: &str,
     source: &str,
@@ -51,7 +51,7 @@ async fn release(
 }
 
 /// Copies the image at the tag `version`, and releases it as that.
-async fn promote(
+pub(super) async fn promote(
     from: &dyn CopySource,
     to: &dyn Destination,
     mount_from: Option<&str>,

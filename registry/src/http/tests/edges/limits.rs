@@ -26,6 +26,31 @@ async fn edge_26_pages_are_of_what_every_registry_allows_and_of_what_it_gives() 
 }
 
 #[tokio::test]
+async fn edge_26_where_large_pages_are_refused_small_ones_are_asked_for_from_then_on() {
+    let options = FakeOptions { max_page: 100, page_size_refused: true, ..bearer() };
+    let fake = FakeRegistry::start(options);
+    let image = fake.seed_image("acme/web", "1.0.0", &["linux/amd64"]);
+    for patch in 1..203 {
+        fake.tag("acme/web", &format!("1.0.{patch}"), &image);
+    }
+    let web = store(&fake);
+    for refused in [1, 0] {
+        fake.reset_counts();
+        assert_eq!(web.tags().await.expect("complete").len(), 203);
+        assert_eq!(fake.count(|request| request.status == Some(413)), refused);
+        assert_eq!(fake.count(|request| request.status == Some(200) && !is_token(request)), 3);
+    }
+    // What is refused however few are asked for is an error.
+    fake.configure(|options| options.max_page = 10);
+    let error = web.tags().await.expect_err("too many all the same");
+    assert!(error.to_string().contains("max is 10"), "{error}");
+}
+
+fn is_token(request: &crate::fake::RequestRecord) -> bool {
+    request.path.starts_with("/token")
+}
+
+#[tokio::test]
 async fn edge_27_a_challenge_is_answered_once() {
     let script = Script::start(|seen, _| match seen.target.as_str() {
         target if target.starts_with("/token") => Reply::json(200, r#"{"token":"t"}"#),
