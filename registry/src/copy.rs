@@ -33,6 +33,8 @@ mod read;
 mod select;
 #[cfg(feature = "client")]
 mod split;
+#[cfg(feature = "client")]
+mod tagging;
 
 #[cfg(all(test, feature = "client"))]
 mod tests;

@@ -6,6 +6,7 @@ mod budget;
 mod convergence;
 mod dcd;
 mod distribution;
+mod fault_kinds;
 mod faults;
 mod harness;
 mod images;
@@ -16,11 +17,13 @@ mod plan_file;
 mod progress;
 mod promote;
 mod promotion_budget;
+mod promotion_faults;
 mod readme;
 mod release;
 mod secrets;
 mod seed;
 mod tidy;
+mod truth;
 mod wrong_input;
 
 /// What the tests here return: any error ends one.

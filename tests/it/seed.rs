@@ -59,3 +59,28 @@ pub(crate) fn index(fake: &FakeRegistry, (repository, tag): (&str, &str)) -> Dig
 pub(crate) fn small_layers(name: &str) -> [Vec<u8>; 3] {
     [1, 2, 3].map(|number| format!("layer {number} of {name}").into_bytes())
 }
+
+/// The manifests that the image `root` consists of, which `repository` has whole.
+pub(crate) fn manifests(fake: &FakeRegistry, repository: &str, root: &Digest) -> Vec<Digest> {
+    let children = parts(fake, repository, root, &["manifests"]);
+    let below = children.iter().flat_map(|child| manifests(fake, repository, child));
+    below.chain([root.clone()]).collect()
+}
+
+/// The blobs that the manifest `digest` lists.
+pub(crate) fn blobs(fake: &FakeRegistry, repository: &str, digest: &Digest) -> Vec<Digest> {
+    parts(fake, repository, digest, &["config", "layers"])
+}
+
+/// What `digest` lists in these fields.
+fn parts(fake: &FakeRegistry, repository: &str, digest: &Digest, fields: &[&str]) -> Vec<Digest> {
+    let manifest = fake.manifest(repository, digest).expect("the repository has it");
+    let manifest: Value = serde_json::from_slice(&manifest.bytes).expect("a manifest is JSON");
+    let listed = fields.iter().flat_map(|field| match &manifest[field] {
+        Value::Array(parts) => parts.clone(),
+        Value::Null => Vec::new(),
+        part => vec![part.clone()],
+    });
+    let digest = |part: Value| part["digest"].as_str().expect("a digest").parse();
+    listed.map(|part| digest(part).expect("a digest")).collect()
+}

@@ -6,18 +6,16 @@ use std::sync::Arc;
 use futures_util::future::{join, join_all};
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::apply::chain;
 use crate::copy::copier::{Copier, Goal};
 use crate::copy::endpoint::Destination;
 use crate::copy::lane::Lane;
-use crate::copy::plan::{BlobHow, BlobSkip, CopyConflict, CopyPlan, CopyTagStep, ManifestHow};
+use crate::copy::plan::{BlobHow, BlobSkip, CopyConflict, CopyPlan, ManifestHow};
 use crate::copy::progress::CopyEvent;
-use crate::copy::report::{BlobOutcome, CopyReport, ManifestOutcome, TagOutcome};
+use crate::copy::report::{BlobOutcome, CopyReport};
 use crate::copy::split::{Tracked, split};
 use crate::copy::tree::TreeBlob;
 use crate::digest::Digest;
 use crate::store::{Blame, StoreError};
-use crate::tag::Tag;
 
 /// Why a destination has not everything that was planned. What it has is in the report.
 #[derive(Debug, thiserror::Error)]
@@ -170,56 +168,6 @@ impl Copier<'_> {
             }
         };
         lane.manifest_done(at, done.await);
-    }
-
-    /// Writes the tags of `steps`, which are all for one manifest.
-    async fn put_tags(&self, lane: &Lane<'_>, store: &dyn Destination, steps: &[CopyTagStep]) {
-        let target = &steps[0].target.digest;
-        let manifest = match self.manifest(target).await {
-            Ok(manifest) => manifest,
-            Err(error) => return lane.store_failed(error),
-        };
-        let tags: Vec<Tag> = steps.iter().map(|step| step.tag.clone()).collect();
-        let mut answers = store.put_all_tags(&tags, &manifest).await.into_iter();
-        let mut failed = None;
-        for tag in tags {
-            let outcome = match answers.next() {
-                Some(Ok(())) => {
-                    let (destination, digest) = (Arc::clone(&lane.name), target.clone());
-                    let tag = tag.clone();
-                    lane.event(CopyEvent::TagWritten { destination, tag, digest });
-                    TagOutcome::Written
-                }
-                Some(Err(error)) => {
-                    let outcome = TagOutcome::Failed { error: chain(&error) };
-                    failed.get_or_insert(error);
-                    outcome
-                }
-                None => {
-                    let message = format!("write tag {tag} of {}: no answer", lane.name);
-                    failed.get_or_insert_with(|| StoreError::new(Blame::Registry, message));
-                    TagOutcome::NotTried
-                }
-            };
-            lane.update(|report| {
-                for own in report.tags.iter_mut().filter(|own| own.tag == tag) {
-                    own.outcome = outcome.clone();
-                }
-                let is_written = outcome == TagOutcome::Written;
-                let tagged = report
-                    .manifests
-                    .iter_mut()
-                    .find(|own| is_written && own.descriptor.digest == *target);
-                if let Some(own) = tagged
-                    && own.outcome == ManifestOutcome::NotTried
-                {
-                    own.outcome = ManifestOutcome::Written;
-                }
-            });
-        }
-        if let Some(error) = failed {
-            lane.store_failed(error);
-        }
     }
 }
 

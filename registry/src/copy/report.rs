@@ -119,6 +119,8 @@ pub struct CopyTagReport {
     pub tag: Tag,
     /// What it pointed at before.
     pub before: Previous,
+    /// What it points at now, as far as this run knows.
+    pub now: Previous,
     /// What it was to point at, when it was to be written.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub target: Option<Digest>,
@@ -183,6 +185,7 @@ impl DestinationReport {
             CopyTagReport {
                 tag: skip.tag.clone(),
                 before: Previous::At(holds.clone()),
+                now: Previous::At(holds.clone()),
                 target: None,
                 outcome: TagOutcome::Kept { reason: skip.reason.clone() },
             }
@@ -190,6 +193,7 @@ impl DestinationReport {
         let steps = plan.tags.iter().map(|step| CopyTagReport {
             tag: step.tag.clone(),
             before: step.previous.clone(),
+            now: step.previous.clone(),
             target: Some(step.target.digest.clone()),
             outcome: TagOutcome::NotTried,
         });

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::memory::{Faults, Memory};
 use super::referrers::{Signed, signed};
 use super::{copy_from, layout, tag};
-use crate::copy::{CopyOptions, Destination};
+use crate::copy::{CopyOptions, Destination, DestinationReport, TagOutcome};
 use crate::digest::Digest;
+use crate::plan::Previous;
 use crate::reference::Selector;
 use crate::store::Store as _;
 
@@ -18,6 +19,21 @@ fn assert_complete(sink: &Memory, signed: &Signed) {
     assert_eq!(state.tags[&tag(&signed.cosign_tag())], *signed.cosign.digest());
     let all = signed.all.iter().chain([&signed.image, &signed.cosign]);
     assert!(all.flat_map(|it| &it.manifests).all(|it| state.manifests.contains_key(it.digest())));
+}
+
+/// The report says of every tag what it points at, unless that could not be asked for.
+fn assert_true(sink: &Memory, report: &DestinationReport, at: usize) {
+    for own in &report.tags {
+        let actual = sink.state().tags.get(&own.tag).cloned();
+        let known = match &own.now {
+            Previous::NotRead => {
+                assert!(matches!(own.outcome, TagOutcome::Failed { .. }), "fault {at}: {own:?}");
+                continue;
+            }
+            known => known.digest(),
+        };
+        assert_eq!(actual.as_ref(), known, "fault {at}: {own:?}");
+    }
 }
 
 /// Copies to `sinks`, with every operation failing once, or failing for good from there on.
@@ -43,6 +59,9 @@ async fn at_every_operation(mount_from: Option<&str>, sinks: usize, lasting: boo
             assert_eq!(sink.gaps(), [], "fault {at}: what has a tag is complete");
             let is_complete =
                 first.as_ref().is_ok_and(|(_, copied)| copied.report.destinations[number].complete);
+            for copied in first.iter().map(|(_, copied)| copied) {
+                assert_true(sink, &copied.report.destinations[number], at);
+            }
             if is_complete {
                 assert_complete(sink, &signed);
             } else {
