@@ -14,7 +14,11 @@ use crate::engine::Engine;
 use crate::exec::{self, ExecOutput};
 use crate::logs::{LogBuffer, LogLine, LogMark, LogTail, Logs};
 use crate::port::{self, PortError};
+use crate::process::ProcessIdentity;
+use crate::pump;
 use crate::request::{RequestError, Step};
+use crate::scope::SharedNode;
+use crate::start::StartError;
 use crate::wait::{LogWait, WaitError, wait_for_exit, wait_for_line};
 
 /// A started container. Dropping it removes it, with its anonymous volumes, before the drop
@@ -26,6 +30,7 @@ pub struct Container {
     id: String,
     name: String,
     logs: Arc<LogBuffer>,
+    /// Removed already, or shared with processes that may need it longer than this one.
     removed: bool,
 }
 
@@ -37,7 +42,26 @@ impl Container {
         name: String,
         logs: Arc<LogBuffer>,
     ) -> Self {
-        Self { engine, node, id, name, logs, removed: false }
+        let removed = ProcessIdentity::current().is_shared();
+        Self { engine, node, id, name, logs, removed }
+    }
+
+    /// A handle of a container that another process has started.
+    pub(crate) async fn adopt(shared: &SharedNode) -> Result<Self, StartError> {
+        let engine = Engine::connect()?;
+        let SharedNode { node, id, name } = shared.clone();
+        let logs = Arc::new(LogBuffer::new());
+        let adopting = {
+            let (id, logs) = (id.clone(), logs.clone());
+            engine.call(|docker| pump::adopt(docker, id, logs)).await
+        };
+        adopting.map_err(RequestError::during(Step::Attach, &node))?;
+        Ok(Self::new(engine, node, id, name, logs))
+    }
+
+    /// What another process needs to know of it.
+    pub(crate) fn share(&self) -> SharedNode {
+        SharedNode { node: self.node.clone(), id: self.id.clone(), name: self.name.clone() }
     }
 
     /// Its id on the engine.

@@ -5,22 +5,43 @@
 //! runtime, or none; and a value that is dropped in a panic cannot wait on the runtime it is
 //! dropped from. Handing the work over solves both.
 
-use std::future::{Future, poll_fn};
+mod candidates;
+mod context;
+mod error;
+mod guarded;
+mod host;
+
+use std::env;
+use std::fs;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
 use std::panic::resume_unwind;
 use std::pin::Pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use testcontainers::bollard::{self, Docker};
-use testcontainers::core::client::{ClientError, docker_client_instance};
-use tokio::runtime::{Builder, Handle};
+use plimsoll_reaper::{Address, Reaper};
+use testcontainers::bollard::Docker;
+use testcontainers::core::client::docker_client_instance;
+use tokio::runtime::{Builder, EnterGuard, Handle};
+use tokio::sync::Mutex;
 use tokio::task::{JoinError, JoinHandle};
 
-/// How long an engine may take to answer its first ping.
-const PING_DEADLINE: Duration = Duration::from_secs(10);
+use self::candidates::{Candidate, Surroundings, address, candidates};
+pub use self::candidates::{Origin, SettingError};
+use self::error::reason;
+pub use self::error::{Attempt, EngineError};
+use crate::process::ProcessIdentity;
+
+/// How long an engine may take for its first answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(10);
+
+/// The API of Docker 20.10, the oldest that has all that is asked of it.
+const OLDEST_API: (u32, u32) = (1, 41);
 
 /// How long a drop waits for what it removes.
 const DROP_DEADLINE: Duration = Duration::from_secs(10);
@@ -31,36 +52,92 @@ pub struct Engine {
     docker: Docker,
     runtime: Handle,
     thread: ThreadId,
+    shared: Arc<Shared>,
 }
 
-/// The engine cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EngineError {
-    /// What `DOCKER_HOST` and the configuration files say makes no sense.
-    #[error("configure a connection to the container engine")]
-    Configuration(#[source] Arc<ClientError>),
-    /// Nobody answers.
-    #[error("reach the container engine")]
-    Unreachable(#[source] Arc<bollard::errors::Error>),
-    /// Somebody listens and does not answer.
-    #[error("reach the container engine: no answer in {} seconds", PING_DEADLINE.as_secs())]
-    NoAnswer,
-    /// There is no thread to be had.
-    #[error("start the thread that talks to the container engine")]
-    Thread(#[source] Arc<std::io::Error>),
+/// What all clones of an engine have in common.
+#[derive(Debug)]
+struct Shared {
+    address: Address,
+    origin: Origin,
+    host: IpAddr,
+    reaper: Mutex<Option<Arc<Reaper>>>,
+    swept: AtomicBool,
 }
 
 impl Engine {
-    /// Connects the way testcontainers does: `DOCKER_HOST`, its properties file, the usual
-    /// sockets. The first call decides for the whole process, and blocks for one ping.
+    /// Connects to the engine that the user has chosen: by `DOCKER_HOST` (with
+    /// `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH`), by `DOCKER_CONTEXT` or by the context in use;
+    /// else to the first that answers of Docker's default socket, rootless Docker, Docker
+    /// Desktop and Podman.
+    ///
+    /// The first call decides for the whole process, and blocks until the engine has answered.
     ///
     /// # Errors
     ///
-    /// There is no engine, or it does not answer.
+    /// There is no engine, it does not answer, or it is older than Docker 20.10. The error says
+    /// what was tried.
     pub fn connect() -> Result<Self, EngineError> {
         static ENGINE: OnceLock<Result<Engine, EngineError>> = OnceLock::new();
-        ENGINE.get_or_init(Self::start).clone()
+        ENGINE.get_or_init(|| Self::start(of_this_process()?)).clone()
+    }
+
+    /// Connects to the engine at an address like those of `DOCKER_HOST`, for this value and its
+    /// clones only.
+    ///
+    /// # Errors
+    ///
+    /// Like [`Engine::connect`].
+    pub fn connect_to(host: &str) -> Result<Self, EngineError> {
+        let origin = Origin::Caller;
+        let address = address(host, None, &origin)?;
+        Self::start(vec![Candidate { origin, address }])
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// Where published ports can be reached: this machine, the one of a remote engine, or, from
+    /// inside a container that uses its host's engine, that host. `TESTCONTAINERS_HOST_OVERRIDE`
+    /// overrides it.
+    #[must_use]
+    pub fn host(&self) -> IpAddr {
+        self.shared.host
+    }
+
+    /// The address of the engine's machine to publish ports on: loopback where that is enough.
+    #[must_use]
+    pub fn publish_on(&self) -> IpAddr {
+        if self.shared.host.is_loopback() { self.shared.host } else { Ipv4Addr::UNSPECIFIED.into() }
+    }
+
+    /// Makes sure that testcontainers' own runner uses the same engine. It knows `DOCKER_HOST` and
+    /// some sockets, and can be told of no other; a context it does not see.
+    ///
+    /// # Errors
+    ///
+    /// It uses another, or none.
+    pub async fn check_testcontainers(&self) -> Result<(), EngineError> {
+        let Shared { origin, address, .. } = &*self.shared;
+        if matches!(origin, Origin::DockerHost | Origin::DefaultSocket) {
+            return Ok(());
+        }
+        let differs =
+            |other: String| Err(EngineError::Testcontainers { engine: address.to_string(), other });
+        let ids = self.call(|docker| async move {
+            let theirs = docker_client_instance().await.map_err(|error| reason(&error))?;
+            let info = theirs.info().await.map_err(|error| reason(&error))?;
+            let ours = docker.info().await.map_err(|error| reason(&error))?;
+            Ok::<_, String>((ours.id, info.id))
+        });
+        match ids.await {
+            Ok((Some(ours), Some(theirs))) if ours == theirs => Ok(()),
+            Ok(_) => differs("another engine".to_owned()),
+            Err(reason) => differs(format!("none ({reason})")),
+        }
     }
 
     /// The client, for work that is on the engine's runtime already.
@@ -87,21 +164,7 @@ impl Engine {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        joined(self.runtime.spawn(work(self.docker.clone()))).await
-    }
-
-    /// Like [`Engine::call`], for work that makes something: if the returned future is dropped,
-    /// `discard` gets what has been made meanwhile, and the drop waits for it.
-    pub(crate) async fn make<W, T, D, U>(&self, work: W, discard: D) -> T
-    where
-        W: Future<Output = T> + Send + 'static,
-        T: Send + 'static,
-        D: FnOnce(T) -> U + Send + 'static,
-        U: Future + Send + 'static,
-    {
-        let task = self.runtime.spawn(work);
-        let mut making = Making { engine: self, unfinished: Some((task, discard)) };
-        joined(poll_fn(|cx| making.poll(cx))).await
+        joined(self.spawn(work(self.docker.clone()))).await
     }
 
     /// Like [`Engine::call`], for work that only looks: it ends when nobody waits for it.
@@ -110,7 +173,7 @@ impl Engine {
         Fut: Future + Send + 'static,
         Fut::Output: Send + 'static,
     {
-        joined(AbortOnDrop(self.runtime.spawn(work))).await
+        joined(AbortOnDrop(self.spawn(work))).await
     }
 
     /// Does the work before a drop returns, if it does not take too long.
@@ -121,27 +184,64 @@ impl Engine {
     {
         let work = work(self.docker.clone());
         let (done, finished) = sync_channel(1);
-        self.runtime.spawn(async move {
+        self.spawn(async move {
             work.await;
             let _ = done.send(());
         });
         // On the engine's own thread, waiting would keep the work from being done.
-        if thread::current().id() != self.thread {
+        if !self.is_this_thread() {
             let _ = finished.recv_timeout(DROP_DEADLINE);
         }
     }
 
-    fn start() -> Result<Self, EngineError> {
+    /// Does what blocks, on a thread for it. Like [`Engine::call`] it is done to its end.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        joined(self.runtime.spawn_blocking(work)).await
+    }
+
+    /// Makes this thread's timers and tasks the engine's, while the guard is held.
+    pub(crate) fn enter(&self) -> EnterGuard<'_> {
+        self.runtime.enter()
+    }
+
+    /// Whether this is the thread that does the engine's work.
+    pub(crate) fn is_this_thread(&self) -> bool {
+        thread::current().id() == self.thread
+    }
+
+    /// Spawns work on the engine's runtime; what it creates belongs to whom it belongs here.
+    fn spawn<Fut>(&self, work: Fut) -> JoinHandle<Fut::Output>
+    where
+        Fut: Future + Send + 'static,
+        Fut::Output: Send + 'static,
+    {
+        self.runtime.spawn(ProcessIdentity::current().owns(work))
+    }
+
+    fn start(candidates: Vec<Candidate>) -> Result<Self, EngineError> {
         let (ready, connected) = sync_channel(1);
         thread::Builder::new()
             .name("plimsoll-engine".to_owned())
-            .spawn(move || serve(&ready))
+            .spawn(move || serve(candidates, &ready))
             .map_err(|error| EngineError::Thread(Arc::new(error)))?;
-        connected.recv().unwrap_or(Err(EngineError::NoAnswer))
+        connected.recv().unwrap_or_else(|error| {
+            Err(EngineError::Thread(Arc::new(std::io::Error::other(error))))
+        })
     }
 }
 
-fn serve(ready: &SyncSender<Result<Engine, EngineError>>) {
+/// What the environment and Docker's files say.
+fn of_this_process() -> Result<Vec<Candidate>, SettingError> {
+    candidates(&Surroundings {
+        variable: &|name| env::var(name).ok().filter(|value| !value.is_empty()),
+        read: &|path| fs::read(path),
+    })
+}
+
+fn serve(candidates: Vec<Candidate>, ready: &SyncSender<Result<Engine, EngineError>>) {
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -150,11 +250,7 @@ fn serve(ready: &SyncSender<Result<Engine, EngineError>>) {
         }
     };
     runtime.block_on(async {
-        let engine = connect().await.map(|docker| Engine {
-            docker,
-            runtime: Handle::current(),
-            thread: thread::current().id(),
-        });
+        let engine = first(candidates).await;
         let usable = engine.is_ok();
         let _ = ready.send(engine);
         if usable {
@@ -163,14 +259,52 @@ fn serve(ready: &SyncSender<Result<Engine, EngineError>>) {
     });
 }
 
-async fn connect() -> Result<Docker, EngineError> {
-    let docker = docker_client_instance()
-        .await
-        .map_err(|error| EngineError::Configuration(Arc::new(error)))?;
-    match tokio::time::timeout(PING_DEADLINE, docker.ping()).await {
-        Ok(Ok(_)) => Ok(docker),
-        Ok(Err(error)) => Err(EngineError::Unreachable(Arc::new(error))),
-        Err(_) => Err(EngineError::NoAnswer),
+/// The first engine that answers.
+async fn first(candidates: Vec<Candidate>) -> Result<Engine, EngineError> {
+    let mut tried = Vec::new();
+    for Candidate { origin, address } in candidates {
+        match connect(&origin, &address).await {
+            Ok(engine) => return Ok(engine),
+            Err(reason) => tried.push(Attempt { address, origin, reason }),
+        }
+    }
+    Err(EngineError::NotFound(tried))
+}
+
+async fn connect(origin: &Origin, address: &Address) -> Result<Engine, String> {
+    let docker = address.client().map_err(|error| reason(&error))?;
+    let answer = tokio::time::timeout(ANSWER_DEADLINE, docker.version()).await;
+    let answer = answer
+        .map_err(|_| format!("no answer in {} seconds", ANSWER_DEADLINE.as_secs()))?
+        .map_err(|error| reason(&error))?;
+    check_api(answer.api_version.as_deref())?;
+    let named = env::var(host::OVERRIDE).ok().filter(|name| !name.is_empty());
+    let shared = Shared {
+        address: address.clone(),
+        origin: origin.clone(),
+        host: host::host(&docker, address, named.as_deref()).await?,
+        reaper: Mutex::default(),
+        swept: AtomicBool::default(),
+    };
+    Ok(Engine {
+        docker,
+        runtime: Handle::current(),
+        thread: thread::current().id(),
+        shared: Arc::new(shared),
+    })
+}
+
+fn check_api(version: Option<&str>) -> Result<(), String> {
+    let stated = version.unwrap_or_default();
+    let numbers = stated
+        .split_once('.')
+        .and_then(|(major, minor)| Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?)));
+    match numbers {
+        Some(numbers) if numbers >= OLDEST_API => Ok(()),
+        Some(_) => {
+            Err(format!("it speaks API {stated}; 1.41, of Docker 20.10, is the oldest used"))
+        }
+        None => Err("what answers is no container engine: it states no API version".to_owned()),
     }
 }
 
@@ -178,47 +312,6 @@ async fn joined<T>(task: impl Future<Output = Result<T, JoinError>>) -> T {
     match task.await {
         Ok(output) => output,
         Err(error) => resume_unwind(error.into_panic()),
-    }
-}
-
-struct Making<'a, T, D, U>
-where
-    T: Send + 'static,
-    D: FnOnce(T) -> U + Send + 'static,
-    U: Future + Send + 'static,
-{
-    engine: &'a Engine,
-    unfinished: Option<(JoinHandle<T>, D)>,
-}
-
-impl<T, D, U> Making<'_, T, D, U>
-where
-    T: Send + 'static,
-    D: FnOnce(T) -> U + Send + 'static,
-    U: Future + Send + 'static,
-{
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let Some((task, _)) = &mut self.unfinished else { return Poll::Pending };
-        let output = ready!(Pin::new(task).poll(cx));
-        self.unfinished = None;
-        Poll::Ready(output)
-    }
-}
-
-impl<T, D, U> Drop for Making<'_, T, D, U>
-where
-    T: Send + 'static,
-    D: FnOnce(T) -> U + Send + 'static,
-    U: Future + Send + 'static,
-{
-    fn drop(&mut self) {
-        if let Some((task, discard)) = self.unfinished.take() {
-            self.engine.finish(|_| async move {
-                if let Ok(made) = task.await {
-                    discard(made).await;
-                }
-            });
-        }
     }
 }
 
@@ -235,5 +328,85 @@ impl<T> Future for AbortOnDrop<T> {
 impl<T> Drop for AbortOnDrop<T> {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// An engine that answers every request with this body.
+    fn engine(name: &str, body: &'static str) -> PathBuf {
+        let path = env::temp_dir().join(format!("plimsoll-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let request = BufReader::new(stream.try_clone().unwrap()).lines();
+                request.map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+                let length = body.len();
+                let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close";
+                write!(stream, "{head}\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
+            }
+        });
+        path
+    }
+
+    fn connect_to(path: &std::path::Path) -> Result<Engine, EngineError> {
+        Engine::connect_to(&format!("unix://{}", path.display()))
+    }
+
+    #[test]
+    fn an_engine_of_docker_20_10_will_do() {
+        let path = engine("new", r#"{"Version":"20.10.0","ApiVersion":"1.41"}"#);
+        let engine = connect_to(&path).unwrap();
+        assert_eq!(engine.address(), &Address::Unix(path.clone()));
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn an_older_engine_and_a_stranger_are_named() {
+        let old = engine("old", r#"{"Version":"19.03.15","ApiVersion":"1.40"}"#);
+        let stranger = engine("stranger", "{}");
+        for (path, reason) in
+            [(old, "it speaks API 1.40; 1.41,"), (stranger, "no container engine")]
+        {
+            let error = connect_to(&path).unwrap_err().to_string();
+            let line = format!("\n  unix://{} (asked for): ", path.display());
+            assert!(error.contains(&line) && error.contains(reason), "{error}");
+            fs::remove_file(path).unwrap();
+        }
+    }
+
+    #[test]
+    fn everything_that_was_tried_is_said() {
+        let nobody = env::temp_dir().join(format!("plimsoll-nobody-{}", std::process::id()));
+        drop(UnixListener::bind(&nobody).unwrap());
+        let address = |path: &std::path::Path| Address::Unix(path.to_owned());
+        let candidates = vec![
+            Candidate { origin: Origin::DefaultSocket, address: address("/no/such.sock".as_ref()) },
+            Candidate { origin: Origin::PodmanSocket, address: address(&nobody) },
+        ];
+        let error = Engine::start(candidates).unwrap_err().to_string();
+        let expected = format!(
+            "find a container engine; tried\
+             \n  unix:///no/such.sock (Docker's default): there is no such socket\
+             \n  unix://{} (Podman): nobody listens there\
+             \nstart an engine, or set DOCKER_HOST to where it listens",
+            nobody.display()
+        );
+        assert_eq!(error, expected);
+        fs::remove_file(nobody).unwrap();
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        assert!(check_api(Some("1.100")).is_ok() && check_api(Some("2.0")).is_ok());
+        assert!(check_api(Some("1.9")).is_err() && check_api(None).is_err());
     }
 }

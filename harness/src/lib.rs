@@ -30,14 +30,17 @@
 //! frame by itself (a line that straddles 16 KiB never matches), has no network aliases, loses
 //! the logs before anyone can print them, and cannot create without starting.
 
+pub use plimsoll_reaper::Address;
 pub use testcontainers;
 
 mod archive;
+mod blocking;
 mod container;
 mod create;
 mod definition;
 mod engine;
 mod exec;
+mod hash;
 mod image;
 mod lines;
 mod logs;
@@ -47,13 +50,16 @@ mod process;
 mod pump;
 mod reference;
 mod request;
+pub mod scope;
 mod skip;
 mod start;
+mod sweep;
 mod wait;
 
+pub use blocking::block_on;
 pub use container::Container;
 pub use definition::{ContainerDefinition, ContainerFile, NetworkAttachment, PullPolicy};
-pub use engine::{Engine, EngineError};
+pub use engine::{Attempt, Engine, EngineError, Origin, SettingError};
 pub use exec::ExecOutput;
 pub use image::ImageError;
 pub use logs::{Ending, LogLine, LogMark, LogSource, LogTail, Logs};

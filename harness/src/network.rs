@@ -31,6 +31,7 @@ pub struct Network {
     node: String,
     id: String,
     name: String,
+    /// Removed already, or shared with processes that may need it longer than this one.
     removed: bool,
 }
 
@@ -42,7 +43,8 @@ impl Network {
     /// There is no engine, or it has no addresses left.
     pub async fn create(name: &str) -> Result<Self, StartError> {
         let engine = Engine::connect()?;
-        let created = engine.make(create(engine.clone(), name.to_owned()), discard).await;
+        let create = create(engine.clone(), name.to_owned());
+        let created = engine.guarded().await?.make(create, discard).await;
         created.map_err(|source| {
             RequestError { step: Step::CreateNetwork, node: name.to_owned(), source }.into()
         })
@@ -102,7 +104,7 @@ async fn create(engine: Engine, node: String) -> Result<Network, Error> {
         ..NetworkCreateRequest::default()
     };
     let id = engine.docker().create_network(request).await?.id;
-    Ok(Network { engine, node, id, name, removed: false })
+    Ok(Network { engine, node, id, name, removed: process.is_shared() })
 }
 
 async fn remove(docker: Docker, id: String) -> Result<(), Error> {

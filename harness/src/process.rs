@@ -1,32 +1,66 @@
-//! Who started a container: written on it as labels, so that what a dead process left can be
-//! told from what a living one uses.
+//! Who something on the engine belongs to: written on it as labels, so that what a dead process
+//! left can be told from what a living one uses.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
-/// This process, as no other process of this machine has ever been.
+use plimsoll_reaper::{Identity, LEASE, NODE, RUN, SHARE};
+
+tokio::task_local! {
+    /// Set while something is created that this process does not own.
+    static OWNER: Arc<ProcessIdentity>;
+}
+
+/// The process whose end is the end of what is created: this one, or, for what is shared by a
+/// run, its runner.
 #[derive(Debug)]
 pub(crate) struct ProcessIdentity {
+    process: Identity,
+    /// What names have in common, and no other process's names.
     run: String,
-    pid: u32,
-    /// Clock ticks from boot to the start of the process: a reused pid has another.
-    start_time: u64,
-    boot_id: String,
+    share: Option<Share>,
+    uses: Mutex<HashMap<String, u32>>,
+}
+
+/// What something is shared by.
+#[derive(Clone, Debug)]
+pub(crate) struct Share {
+    pub(crate) key: String,
+    pub(crate) lease: PathBuf,
 }
 
 impl ProcessIdentity {
-    pub(crate) fn current() -> &'static Self {
-        static CURRENT: LazyLock<ProcessIdentity> = LazyLock::new(ProcessIdentity::read);
-        &CURRENT
+    /// The owner of what is created now.
+    pub(crate) fn current() -> Arc<Self> {
+        static SELF: LazyLock<Arc<ProcessIdentity>> =
+            LazyLock::new(|| Arc::new(ProcessIdentity::new(Identity::current(), None)));
+        OWNER.try_with(Arc::clone).unwrap_or_else(|_| SELF.clone())
     }
 
-    /// A name on the engine: `plimsoll-<run>-<name>`, numbered from its second use in this
-    /// process on, since tests that run side by side call their nodes the same.
+    /// The owner of what the processes of a runner share.
+    pub(crate) fn of_runner(runner: Identity, share: Share) -> Self {
+        Self::new(runner, Some(share))
+    }
+
+    /// What is created by this work belongs to this owner.
+    pub(crate) async fn owns<F: Future>(self: Arc<Self>, work: F) -> F::Output {
+        OWNER.scope(self, work).await
+    }
+
+    /// Whether what it owns may outlive this process.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.share.is_some()
+    }
+
+    /// A name on the engine: `plimsoll-<run>-<name>`, numbered from its second use on, since
+    /// tests that run side by side call their nodes the same. The run is another in each process,
+    /// so in each retry of a test as well.
     pub(crate) fn name(&self, name: &str) -> String {
-        static USES: LazyLock<Mutex<HashMap<String, u32>>> = LazyLock::new(Mutex::default);
-        let mut uses = USES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut uses = self.uses.lock().unwrap_or_else(PoisonError::into_inner);
         let count = uses.entry(name.to_owned()).or_default();
         *count += 1;
         match *count {
@@ -36,52 +70,34 @@ impl ProcessIdentity {
     }
 
     pub(crate) fn labels(&self, node: &str) -> HashMap<String, String> {
-        let Self { run, pid, start_time, boot_id } = self;
-        [
-            ("dev.plimsoll.node", node.to_owned()),
-            ("dev.plimsoll.run", run.clone()),
-            ("dev.plimsoll.pid", pid.to_string()),
-            ("dev.plimsoll.start-time", start_time.to_string()),
-            ("dev.plimsoll.boot-id", boot_id.clone()),
-        ]
-        .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
-        .collect()
+        let mut labels =
+            HashMap::from([(NODE.to_owned(), node.to_owned()), (RUN.to_owned(), self.run.clone())]);
+        labels.extend(self.process.labels().map(|(key, value)| (key.to_owned(), value)));
+        if let Some(Share { key, lease }) = &self.share {
+            labels.insert(SHARE.to_owned(), key.clone());
+            labels.insert(LEASE.to_owned(), lease.to_string_lossy().into_owned());
+        }
+        labels
     }
 
-    fn read() -> Self {
-        let pid = std::process::id();
-        // Where there is no /proc the labels say 0 and nothing: not provably dead, so kept.
-        let start_time = std::fs::read_to_string("/proc/self/stat")
-            .ok()
-            .and_then(|stat| start_time(&stat))
-            .unwrap_or_default();
-        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .map(|id| id.trim().to_owned())
-            .unwrap_or_default();
+    /// Finds what it owns on the engine, of one share if it is one's.
+    pub(crate) fn filter(&self) -> Vec<String> {
+        let process =
+            self.process.labels().into_iter().map(|(key, value)| format!("{key}={value}"));
+        process.chain(self.share.iter().map(|share| format!("{SHARE}={}", share.key))).collect()
+    }
+
+    fn new(process: Identity, share: Option<Share>) -> Self {
         let mut hasher = DefaultHasher::new();
-        (pid, start_time, &boot_id, SystemTime::now()).hash(&mut hasher);
+        (&process, std::process::id(), SystemTime::now()).hash(&mut hasher);
         let run = format!("{:08x}", hasher.finish() >> 32);
-        Self { run, pid, start_time, boot_id }
+        Self { process, run, share, uses: Mutex::default() }
     }
-}
-
-/// Field 22 of `/proc/<pid>/stat`. Field 2, the program's name, may hold spaces and brackets.
-fn start_time(stat: &str) -> Option<u64> {
-    let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn start_time_survives_a_hostile_program_name() {
-        let stat = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
-        assert_eq!(start_time(stat), Some(4242));
-        assert_eq!(start_time("12 (cut"), None);
-    }
 
     #[test]
     fn the_second_container_of_a_name_gets_another_name() {
@@ -96,5 +112,17 @@ mod tests {
         let labels = ProcessIdentity::current().labels("db");
         assert_eq!(labels["dev.plimsoll.node"], "db");
         assert_eq!(labels["dev.plimsoll.pid"], std::process::id().to_string());
+        assert!(!labels.contains_key("dev.plimsoll.share"));
+    }
+
+    #[tokio::test]
+    async fn what_a_runner_owns_says_so_and_nothing_after_it() {
+        let share = Share { key: "app".to_owned(), lease: "/run/lease".into() };
+        let runner = Identity { pid: 1, ..Identity::current() };
+        let owner = Arc::new(ProcessIdentity::of_runner(runner, share));
+        let labels = owner.owns(async { ProcessIdentity::current().labels("db") }).await;
+        assert_eq!((&labels[SHARE][..], &labels[LEASE][..]), ("app", "/run/lease"));
+        assert_eq!(labels["dev.plimsoll.pid"], "1");
+        assert!(!ProcessIdentity::current().is_shared());
     }
 }

@@ -9,7 +9,9 @@ use futures_util::{Stream, StreamExt};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::query_parameters::{AttachContainerOptions, WaitContainerOptions};
+use testcontainers::bollard::query_parameters::{
+    AttachContainerOptions, LogsOptions, WaitContainerOptions,
+};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -37,6 +39,17 @@ pub(crate) async fn attach(
     };
     let attached = docker.attach_container(id, Some(options)).await?;
     Ok(tokio::spawn(pump(attached.output, logs)))
+}
+
+/// Reads the output of a container that another process has started, from the beginning.
+pub(crate) async fn adopt(docker: Docker, id: String, logs: Arc<LogBuffer>) -> Result<(), Error> {
+    // The log endpoint says nothing about a container that is not there until it is read.
+    docker.inspect_container(&id, None).await?;
+    let options = LogsOptions { follow: true, stdout: true, stderr: true, ..Default::default() };
+    let output = docker.logs(&id, Some(options));
+    let output = tokio::spawn(pump(Box::pin(output), logs.clone()));
+    tokio::spawn(watch(docker, id, output, logs));
+    Ok(())
 }
 
 /// Closes the logs when the container has exited and its last words are in, or when neither

@@ -56,7 +56,8 @@ impl ContainerDefinition {
         let engine = Engine::connect()?;
         let ready = self.ready.as_ref().map(|wait| Ok((wait, wait.compile(&self.name)?)));
         let ready = ready.transpose().map_err(StartError::NotReady)?;
-        let container = engine.make(run(engine.clone(), self.clone()), discard).await?;
+        let run = run(engine.clone(), self.clone());
+        let container = engine.guarded().await?.make(run, discard).await?;
         let Some((wait, regex)) = ready else { return Ok(container) };
         match container.wait_compiled(LogBuffer::start(), wait, regex).await {
             Ok(_) => Ok(container),

@@ -1,0 +1,54 @@
+//! What crashed runs have left: removed at the first creation of a process, if whoever it
+//! belonged to is dead for certain.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use plimsoll_reaper::{Identity, LEASE, Leftovers, lease_is_held};
+use testcontainers::bollard::Docker;
+use testcontainers::bollard::errors::Error;
+
+/// Removes what belonged to dead processes of this machine, and nothing else.
+///
+/// `one_machine` says that the engine serves this machine alone.
+pub(crate) async fn sweep(docker: &Docker, one_machine: bool) -> Result<(), Error> {
+    let here = Identity::current();
+    if here.host.is_empty() {
+        return Ok(());
+    }
+    let found = Leftovers::find(docker, &[here.host_filter()]).await?;
+    let dead = found.retain(|labels| is_left(labels, &here, one_machine));
+    dead.remove(docker).await;
+    Ok(())
+}
+
+fn is_left(labels: &HashMap<String, String>, here: &Identity, one_machine: bool) -> bool {
+    let dead = Identity::of_labels(labels).is_some_and(|owner| owner.is_dead(here, one_machine));
+    // What is shared can outlive the runner it belongs to: a test may be left that uses it.
+    dead && !labels.get(LEASE).is_some_and(|lease| lease_is_held(Path::new(lease)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn a_lease_keeps_what_a_dead_runner_owned() {
+        let here = Identity::current();
+        let dead = Identity { pid: 1 << 30, ..here.clone() };
+        let mut labels: HashMap<_, _> =
+            dead.labels().map(|(key, value)| (key.to_owned(), value)).into();
+        assert!(is_left(&labels, &here, true));
+        let path = std::env::temp_dir().join(format!("plimsoll-sweep-{}", std::process::id()));
+        labels.insert(LEASE.to_owned(), path.to_string_lossy().into_owned());
+        assert!(is_left(&labels, &here, true), "there is no lease");
+        let lease = File::create(&path).unwrap();
+        lease.lock_shared().unwrap();
+        assert!(!is_left(&labels, &here, true));
+        drop(lease);
+        assert!(is_left(&labels, &here, true));
+        std::fs::remove_file(path).unwrap();
+    }
+}
