@@ -84,7 +84,10 @@ impl ProcessIdentity {
     pub(crate) fn filter(&self) -> Vec<String> {
         let process =
             self.process.labels().into_iter().map(|(key, value)| format!("{key}={value}"));
-        process.chain(self.share.iter().map(|share| format!("{SHARE}={}", share.key))).collect()
+        let share = self.share.iter().flat_map(|Share { key, lease }| {
+            [format!("{SHARE}={key}"), format!("{LEASE}={}", lease.display())]
+        });
+        process.chain(share).collect()
     }
 
     fn new(process: Identity, share: Option<Share>) -> Self {

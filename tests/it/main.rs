@@ -9,6 +9,7 @@ mod distribution;
 mod fault_kinds;
 mod faults;
 mod harness;
+mod harness_lifetimes;
 mod images;
 mod layout;
 mod login;

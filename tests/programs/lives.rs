@@ -51,12 +51,14 @@ fn stubborn(name: &str, image: &str) -> ContainerDefinition {
 
 fn hold(image: &str, count: usize) -> Result<(), Box<dyn Error>> {
     let network = block_on(Network::create("held"))?;
-    let containers: Result<Vec<_>, _> = (0..count)
-        .map(|_| block_on(stubborn("held", image).network(&network, ["held"]).start()))
-        .collect();
+    let definition = stubborn("held", image).network(&network, ["held"]);
+    let mut containers = Vec::new();
+    for _ in 0..count {
+        containers.push(block_on(definition.start())?);
+    }
     println!("ready");
     wait_for_the_end();
-    drop(containers?);
+    drop(containers);
     Ok(())
 }
 

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
-use crate::identity::Identity;
+use crate::identity::{Identity, LEASE};
+use crate::program::LEASE_FILE;
 
 /// What to remove, from where, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,4 +30,18 @@ pub enum Watch {
         /// The directory of the run.
         directory: PathBuf,
     },
+}
+
+impl Orders {
+    /// The labels of what is to be removed.
+    pub(crate) fn labels(&self) -> Vec<String> {
+        let owner = self.owner.labels().into_iter().map(|(key, value)| format!("{key}={value}"));
+        let lease = match &self.watch {
+            Watch::Pipe => None,
+            Watch::Runner { directory } => {
+                Some(format!("{LEASE}={}", directory.join(LEASE_FILE).display()))
+            }
+        };
+        owner.chain(lease).collect()
+    }
 }

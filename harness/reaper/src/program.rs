@@ -187,8 +187,7 @@ pub fn lease_is_held(path: &Path) -> bool {
 /// Removes everything of the owner. A request that was on its way when the process was killed may
 /// be carried out later than this looks, and no event says so: if there was one, it keeps looking.
 async fn clear(orders: &Orders, unanswered: bool) {
-    let labels: Vec<_> =
-        orders.owner.labels().iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let labels = orders.labels();
     let begun = Instant::now();
     let mut pause = PACE.0;
     while begun.elapsed() < PATIENCE {

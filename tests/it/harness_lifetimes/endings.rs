@@ -1,0 +1,90 @@
+//! How a process can end.
+
+use std::time::Duration;
+
+use plimsoll_harness::require_docker;
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::{Process, find, gone};
+use crate::TestResult;
+
+/// The requirements, and how much longer it may take on a machine that has more to do.
+const AFTER_INTERRUPT: Duration = Duration::from_secs(2);
+const AFTER_KILL: Duration = Duration::from_secs(5);
+const PATIENCE: u32 = 4;
+
+#[tokio::test]
+async fn defect_8_ten_containers_that_ignore_sigterm_are_gone_soon_after_an_interrupt() -> TestResult
+{
+    let engine = require_docker!();
+    let mut process = Process::start(&engine, &["hold", "10"]).await?;
+    assert_eq!(process.line().await?, "ready");
+    assert!(!find(&engine, process.label()).await?.is_empty());
+    let group = Pid::from_raw(process.pid.cast_signed()).expect("a pid");
+    kill_process_group(group, Signal::INT)?;
+    assert!(!process.child.wait().await?.success());
+    let took = gone(&engine, &process.label()).await?;
+    assert!(took < AFTER_INTERRUPT * PATIENCE, "{took:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn defect_9_statics_are_removed_after_exit_abort_and_panic() -> TestResult {
+    let engine = require_docker!();
+    for (ending, success) in [("exit", true), ("abort", false), ("panic", false)] {
+        let mut process = Process::start(&engine, &[ending]).await?;
+        assert_eq!(process.line().await?, "ready");
+        assert_eq!(process.child.wait().await?.success(), success, "{ending}");
+        gone(&engine, &process.label()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_killed_process_group_leaves_nothing() -> TestResult {
+    let engine = require_docker!();
+    let mut process = Process::start(&engine, &["hold", "1"]).await?;
+    assert_eq!(process.line().await?, "ready");
+    kill_process_group(Pid::from_raw(process.pid.cast_signed()).expect("a pid"), Signal::KILL)?;
+    process.child.wait().await?;
+    gone(&engine, &process.label()).await?;
+    Ok(())
+}
+
+/// `PLIMSOLL_TEST_KILLS` says how many; the requirement is 200.
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_killed_at_random_moments_leave_nothing() -> TestResult {
+    const AT_ONCE: usize = 8;
+    let engine = require_docker!();
+    let kills = std::env::var("PLIMSOLL_TEST_KILLS").map_or(Ok(24), |kills| kills.parse())?;
+    let mut left: usize = kills;
+    let (mut slowest, mut with_something) = (Duration::ZERO, 0);
+    while left > 0 {
+        let wave: Vec<_> = (0..left.min(AT_ONCE))
+            .map(|_| {
+                let engine = engine.clone();
+                tokio::spawn(async move {
+                    let mut process = Process::start(&engine, &["hold", "2"]).await?;
+                    // Not to wait for anything: this is the random moment.
+                    let moment = Duration::from_millis(fastrand::u64(0..2500));
+                    tokio::time::sleep(moment).await;
+                    process.child.kill().await?;
+                    let something = !find(&engine, process.label()).await?.is_empty();
+                    // What was on its way comes later than a look that finds nothing.
+                    tokio::time::sleep(AFTER_KILL).await;
+                    let took = gone(&engine, &process.label()).await?;
+                    Ok::<_, crate::Error>((took, something))
+                })
+            })
+            .collect();
+        left -= wave.len();
+        for process in wave {
+            let (took, something) = process.await??;
+            slowest = slowest.max(took);
+            with_something += usize::from(something);
+        }
+    }
+    assert!(with_something > kills / 4, "{with_something} of {kills} had created anything");
+    assert!(slowest < AFTER_KILL * (PATIENCE - 1), "{slowest:?} more than {AFTER_KILL:?}");
+    Ok(())
+}

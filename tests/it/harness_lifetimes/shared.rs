@@ -1,0 +1,129 @@
+//! Processes that are told to be one run share one container.
+
+use plimsoll_harness::testcontainers::bollard::query_parameters::ListContainersOptions;
+use plimsoll_harness::{ContainerDefinition, Engine, LogWait, require_docker, scope};
+use plimsoll_tests::image::SCRATCH;
+
+use super::{NEVER, Process, find, gone};
+use crate::{Error, TestResult};
+
+/// The variables of a run; this process is its runner.
+struct RunId(String);
+
+impl RunId {
+    fn new(name: &str) -> Self {
+        Self(format!("{name}-{}-{:08x}", std::process::id(), fastrand::u32(..)))
+    }
+
+    async fn start(&self, engine: &Engine, what: &str) -> Result<Process, Error> {
+        Process::start_in(engine, &[what], &[("NEXTEST_RUN_ID", &self.0)]).await
+    }
+}
+
+/// The label of what a run shares: its lease is in the directory of the run.
+async fn label(engine: &Engine, id: &str) -> Result<String, Error> {
+    let id = id.to_owned();
+    let inspecting = |docker: plimsoll_harness::testcontainers::bollard::Docker| async move {
+        docker.inspect_container(&id, None).await
+    };
+    let labels = engine.call(inspecting).await?.config.and_then(|config| config.labels);
+    let lease = labels.and_then(|mut labels| labels.remove("dev.plimsoll.lease"));
+    Ok(format!("dev.plimsoll.lease={}", lease.ok_or("it has no lease")?))
+}
+
+async fn count(engine: &Engine, label: &str) -> Result<usize, Error> {
+    let filters = Some([("label".to_owned(), vec![label.to_owned()])].into());
+    let options = ListContainersOptions { all: true, filters, ..Default::default() };
+    let listing = engine.call(|docker| async move { docker.list_containers(Some(options)).await });
+    Ok(listing.await?.len())
+}
+
+#[tokio::test]
+async fn defect_7_processes_of_a_run_share_one_container_across_gaps() -> TestResult {
+    let engine = require_docker!();
+    let run = RunId::new("gaps");
+    let mut ids = Vec::new();
+    let mut processes = Vec::new();
+    for _ in 0..6 {
+        processes.push(run.start(&engine, "share").await?);
+    }
+    for process in &mut processes {
+        ids.push(process.line().await?);
+    }
+    let label = label(&engine, &ids[0]).await?;
+    for mut process in processes {
+        process.child.kill().await?;
+    }
+    // Nobody uses it now, but the run, which is this process, goes on.
+    let mut late = run.start(&engine, "share").await?;
+    ids.push(late.line().await?);
+    ids.dedup();
+    assert_eq!(ids.len(), 1, "{ids:?}");
+    assert_eq!(count(&engine, &label).await?, 1);
+    late.child.kill().await?;
+    remove(&engine, &label).await
+}
+
+#[tokio::test]
+async fn a_creator_that_is_killed_half_way_is_replaced() -> TestResult {
+    let engine = require_docker!();
+    let run = RunId::new("half");
+    let mut creator = run.start(&engine, "half").await?;
+    let node = "dev.plimsoll.share=lives".to_owned();
+    // Its container is there, and it waits for a line that never comes.
+    let lease = loop {
+        let found = leases(&engine, &node).await?;
+        match found.into_iter().find(|lease| lease.contains(&run.0)) {
+            Some(lease) => break format!("dev.plimsoll.lease={lease}"),
+            // The engine's events would have to be subscribed to before the process starts.
+            None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
+        }
+    };
+    creator.child.kill().await?;
+    let mut next = run.start(&engine, "share").await?;
+    let id = next.line().await?;
+    assert_eq!(count(&engine, &lease).await?, 1, "the husk is gone");
+    assert_eq!(label(&engine, &id).await?, lease);
+    next.child.kill().await?;
+    remove(&engine, &lease).await
+}
+
+async fn leases(engine: &Engine, label: &str) -> Result<Vec<String>, Error> {
+    let filters = Some([("label".to_owned(), vec![label.to_owned()])].into());
+    let options = ListContainersOptions { all: true, filters, ..Default::default() };
+    let listing = engine.call(|docker| async move { docker.list_containers(Some(options)).await });
+    let labels = listing.await?.into_iter().filter_map(|found| found.labels);
+    Ok(labels.filter_map(|mut labels| labels.remove("dev.plimsoll.lease")).collect())
+}
+
+/// This process is the runner, so it would be there until the end of it.
+async fn remove(engine: &Engine, label: &str) -> TestResult {
+    find(engine, label.to_owned()).await?;
+    let filter = label.to_owned();
+    engine
+        .call(|docker| async move {
+            plimsoll_reaper::Leftovers::find(&docker, &[filter]).await?.remove(&docker).await;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    gone(engine, label).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn threads_of_a_process_share_one_container() -> TestResult {
+    let engine = require_docker!();
+    let image = SCRATCH.ensure(&engine).await?;
+    let definition = ContainerDefinition::new("threads", image)
+        .cmd(["sh", "-c", "echo up; sleep 600"])
+        .ready(LogWait::stdout("up").within(NEVER));
+    let (first, second) = tokio::join!(
+        scope::process("threads", || definition.clone()),
+        scope::process("threads", || definition.clone()),
+    );
+    assert_eq!(first?.id(), second?.id());
+    let other = definition.env("OTHER", "1");
+    let error = scope::process("threads", || other).await.unwrap_err().to_string();
+    assert!(error.starts_with("share `threads`: another test shares"), "{error}");
+    Ok(())
+}
