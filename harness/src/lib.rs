@@ -2,7 +2,9 @@
 //!
 //! A [`ContainerDefinition`] is plain data; nothing runs until it is started. The
 //! [`Container`] that comes back has kept every byte it wrote since before it ran, and it is
-//! gone when the value is dropped, in a panic as well.
+//! gone when the value is dropped, in a panic as well. It is gone, too, when the process ends
+//! without dropping it: by an abort, Ctrl-C or SIGKILL. [`scope`] shares one between tests, and
+//! [`block_on`] does without `async`.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -23,12 +25,12 @@
 //!
 //! # What testcontainers does here, and what it does not
 //!
-//! testcontainers finds and configures the engine ([`Engine`]) and pulls images with the
-//! user's credentials. Creating, starting, watching and removing go to the engine's API
+//! testcontainers pulls images with the user's credentials. Finding the engine ([`Engine`]),
+//! creating, starting, watching and removing go to the engine's API
 //! through its `bollard` re-export, because the runner of testcontainers cannot do what this
 //! crate promises: it leaves a created container behind when the start fails, matches each log
 //! frame by itself (a line that straddles 16 KiB never matches), has no network aliases, loses
-//! the logs before anyone can print them, and cannot create without starting.
+//! the logs before anyone can print them, cannot create without starting, and knows no contexts.
 
 pub use plimsoll_reaper::Address;
 pub use testcontainers;
