@@ -1,6 +1,6 @@
 //! Results: what a command that writes came to, of all its images.
 
-use plimsoll_registry::{CopyPlan, CopyReport, Outcome, Plan, Report, SCHEMA, TagOutcome};
+use plimsoll_registry::{CopyPlan, CopyReport, Outcome, Plan, Report, SCHEMA};
 use serde::Serialize;
 
 use crate::args::{Format, OutputArgs};
@@ -86,7 +86,7 @@ impl Results {
         let copied = self.copy.iter().flat_map(|copy| &copy.destinations);
         let mut copied = copied.flat_map(|destination| &destination.tags);
         let mut released = self.reports.iter().flat_map(|report| &report.tags);
-        copied.any(|tag| tag.outcome == TagOutcome::Written)
+        copied.any(|tag| tag.target.is_some() && tag.now.digest() == tag.target.as_ref())
             || released.any(|tag| match &tag.outcome {
                 Outcome::Created | Outcome::Moved | Outcome::Stranded { .. } => true,
                 Outcome::Failed { .. } => tag.now != tag.before,

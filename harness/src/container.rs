@@ -214,7 +214,7 @@ impl Drop for Container {
     }
 }
 
-async fn remove(docker: Docker, id: String) -> Result<(), Error> {
+pub(crate) async fn remove(docker: Docker, id: String) -> Result<(), Error> {
     let options = RemoveContainerOptions { force: true, v: true, link: false };
     match docker.remove_container(&id, Some(options)).await {
         // Gone, or going: what was asked for.

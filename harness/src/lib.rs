@@ -45,29 +45,44 @@ mod exec;
 mod hash;
 mod image;
 mod lines;
+mod lock;
 mod logs;
 mod network;
 mod port;
 mod process;
 mod pump;
-mod reference;
 mod request;
 pub mod scope;
 mod skip;
+mod stack;
 mod start;
 mod sweep;
+mod testcontainers_image;
+mod volume;
 mod wait;
 
 pub use blocking::block_on;
 pub use container::Container;
-pub use definition::{ContainerDefinition, ContainerFile, NetworkAttachment, PullPolicy};
+pub use definition::{
+    ContainerDefinition, ContainerFile, Healthcheck, Limits, Mount, MountSource, NetworkAttachment,
+    NetworkTarget, Patch, Protocol, PublishedPort, Ulimit,
+};
 pub use engine::{Attempt, Engine, EngineError, Origin, SettingError};
 pub use exec::ExecOutput;
-pub use image::ImageError;
+pub use image::{
+    Build, Dockerfile, ImageDefinition, ImageError, ImageOrigin, OnPlatform, PullPolicy,
+};
 pub use logs::{Ending, LogLine, LogMark, LogSource, LogTail, Logs};
-pub use network::Network;
+pub use network::{Network, NetworkDefinition};
+pub use plimsoll_harness_macros::{Stack, test};
 pub use port::PortError;
 pub use request::{RequestError, Step};
-pub use skip::{Skip, docker_or_skip};
+pub use skip::{Skip, docker_or_skip, run_test};
+pub use stack::{
+    CleanError, Define, DefineError, Links, Live, Node, PlannedKind, PlannedNode, Ref, Stack,
+    StackBuilder, StackError, StackGuard, StackPlan, Started,
+};
 pub use start::StartError;
+pub use testcontainers_image::TestcontainersImage;
+pub use volume::{Volume, VolumeDefinition, VolumeMount};
 pub use wait::{LogStream, LogWait, WaitError};

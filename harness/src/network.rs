@@ -2,14 +2,65 @@
 
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::models::{NetworkCreateRequest, NetworkDisconnectRequest};
+use testcontainers::bollard::models::{
+    Ipam, IpamConfig, NetworkCreateRequest, NetworkDisconnectRequest,
+};
+use testcontainers::bollard::query_parameters::ListNetworksOptions;
 
 use crate::engine::Engine;
 use crate::process::ProcessIdentity;
 use crate::request::{RequestError, Step};
 use crate::start::StartError;
 
-/// A user-defined bridge network. Dropping it removes it, and takes the containers that are
+/// A network to create.
+///
+/// ```
+/// use plimsoll_harness::NetworkDefinition;
+///
+/// let backend = NetworkDefinition::default().internal().subnet("10.77.0.0/24");
+/// assert_eq!(backend.subnet.as_deref(), Some("10.77.0.0/24"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NetworkDefinition {
+    /// Whether its containers reach nothing but each other.
+    pub internal: bool,
+    /// The engine's network driver; `bridge` if none is given.
+    pub driver: Option<String>,
+    /// Its addresses, as `10.77.0.0/24`; from the engine's pools if none are given. Two tests
+    /// that run side by side cannot both have them.
+    pub subnet: Option<String>,
+}
+
+impl NetworkDefinition {
+    /// Cuts its containers off from everything but each other; published ports stay reachable
+    /// on some engines only.
+    #[must_use]
+    pub fn internal(mut self) -> Self {
+        self.internal = true;
+        self
+    }
+
+    /// Gives it these addresses.
+    #[must_use]
+    pub fn subnet(mut self, subnet: impl Into<String>) -> Self {
+        self.subnet = Some(subnet.into());
+        self
+    }
+
+    /// Creates the network; its name on the engine is `plimsoll-<run>-<name>`.
+    ///
+    /// # Errors
+    ///
+    /// There is no engine, or it has no addresses left.
+    pub async fn create(&self, name: &str) -> Result<Network, StartError> {
+        let engine = Engine::connect()?;
+        let create = create(engine.clone(), name.to_owned(), self.clone());
+        engine.guarded().await?.make(create, discard).await
+    }
+}
+
+/// A user-defined network. Dropping it removes it, and takes the containers that are
 /// still on it off first.
 ///
 /// Its address comes from the engine's pools, which hold about thirty: one per test that needs
@@ -36,18 +87,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// Creates a network; its name on the engine is `plimsoll-<run>-<name>`.
+    /// Creates a bridge network; its name on the engine is `plimsoll-<run>-<name>`.
     ///
     /// # Errors
     ///
     /// There is no engine, or it has no addresses left.
     pub async fn create(name: &str) -> Result<Self, StartError> {
-        let engine = Engine::connect()?;
-        let create = create(engine.clone(), name.to_owned());
-        let created = engine.guarded().await?.make(create, discard).await;
-        created.map_err(|source| {
-            RequestError { step: Step::CreateNetwork, node: name.to_owned(), source }.into()
-        })
+        NetworkDefinition::default().create(name).await
     }
 
     /// Its id on the engine. Old engines allow two networks of one name, so ids it is.
@@ -70,7 +116,7 @@ impl Network {
     pub async fn remove(mut self) -> Result<(), RequestError> {
         let id = self.id.clone();
         self.engine
-            .call(|docker| remove(docker, id))
+            .call(|docker| async move { remove(&docker, &id).await })
             .await
             .map_err(RequestError::during(Step::RemoveNetwork, &self.node))?;
         self.removed = true;
@@ -82,37 +128,68 @@ impl Drop for Network {
     fn drop(&mut self) {
         if !self.removed {
             let id = self.id.clone();
-            self.engine.finish(|docker| remove(docker, id));
+            self.engine.finish(|docker| async move { remove(&docker, &id).await });
         }
     }
 }
 
 /// Removes what was created for someone who has stopped waiting for it.
-async fn discard(created: Result<Network, Error>) {
+async fn discard(created: Result<Network, StartError>) {
     if let Ok(network) = created {
         // There is nobody left to tell; drop tries the removal again.
         let _ = network.remove().await;
     }
 }
 
-async fn create(engine: Engine, node: String) -> Result<Network, Error> {
+pub(crate) async fn create(
+    engine: Engine,
+    node: String,
+    definition: NetworkDefinition,
+) -> Result<Network, StartError> {
     let process = ProcessIdentity::current();
     let name = process.name(&node);
+    let subnet = definition.subnet.map(|subnet| Ipam {
+        config: Some(vec![IpamConfig { subnet: Some(subnet), ..IpamConfig::default() }]),
+        ..Ipam::default()
+    });
     let request = NetworkCreateRequest {
         name: name.clone(),
+        internal: Some(definition.internal),
+        driver: definition.driver,
+        ipam: subnet,
         labels: Some(process.labels(&node)),
         ..NetworkCreateRequest::default()
     };
-    let id = engine.docker().create_network(request).await?.id;
-    Ok(Network { engine, node, id, name, removed: process.is_shared() })
+    match engine.docker().create_network(request).await {
+        Ok(created) => {
+            Ok(Network { engine, node, id: created.id, name, removed: process.is_shared() })
+        }
+        Err(source) => Err(refused(engine.docker(), &node, source).await),
+    }
 }
 
-async fn remove(docker: Docker, id: String) -> Result<(), Error> {
-    match docker.remove_network(&id).await {
+/// Engines say that their pools are empty in words only.
+async fn refused(docker: &Docker, node: &str, source: Error) -> StartError {
+    let exhausted = match &source {
+        Error::DockerResponseServerError { message, .. } => {
+            message.contains("address pool") || message.contains("fully subnetted")
+        }
+        _ => false,
+    };
+    if !exhausted {
+        return RequestError::during(Step::CreateNetwork, node)(source).into();
+    }
+    let networks = docker.list_networks(None::<ListNetworksOptions>).await;
+    let networks = networks.map_or(0, |networks| networks.len());
+    StartError::NoAddresses { node: node.to_owned(), networks, source }
+}
+
+pub(crate) async fn remove(docker: &Docker, id: &str) -> Result<(), Error> {
+    match docker.remove_network(id).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 403, .. }) => {
-            disconnect_all(&docker, &id).await?;
-            docker.remove_network(&id).await
+            disconnect_all(docker, id).await?;
+            docker.remove_network(id).await
         }
         result => result,
     }

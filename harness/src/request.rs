@@ -10,7 +10,7 @@ use testcontainers::bollard;
 pub struct RequestError {
     /// What was asked for.
     pub step: Step,
-    /// The container or network, as its definition calls it.
+    /// The container, network or volume, as its definition calls it.
     pub node: String,
     /// What the engine said.
     pub source: bollard::errors::Error,
@@ -50,6 +50,12 @@ pub enum Step {
     CreateNetwork,
     /// Remove a network.
     RemoveNetwork,
+    /// Put the container on a network.
+    ConnectNetwork,
+    /// Create a volume.
+    CreateVolume,
+    /// Remove a volume.
+    RemoveVolume,
 }
 
 impl fmt::Display for Step {
@@ -65,6 +71,9 @@ impl fmt::Display for Step {
             Self::Remove => "remove container",
             Self::CreateNetwork => "create network",
             Self::RemoveNetwork => "remove network",
+            Self::ConnectNetwork => "connect to a network container",
+            Self::CreateVolume => "create volume",
+            Self::RemoveVolume => "remove volume",
         })
     }
 }

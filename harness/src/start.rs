@@ -3,13 +3,15 @@
 use std::io;
 use std::sync::Arc;
 
+use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::models::NetworkConnectRequest;
 use testcontainers::bollard::query_parameters::{CreateContainerOptions, UploadToContainerOptions};
 use testcontainers::bollard::{self, Docker};
 
 use crate::archive::archive;
 use crate::container::Container;
-use crate::create::create_body;
-use crate::definition::ContainerDefinition;
+use crate::create::{create_body, endpoint, target};
+use crate::definition::{ContainerDefinition, MountSource, NetworkTarget};
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, ImageError};
 use crate::logs::LogBuffer;
@@ -17,6 +19,9 @@ use crate::process::ProcessIdentity;
 use crate::pump;
 use crate::request::{RequestError, Step};
 use crate::wait::WaitError;
+
+/// How often a start is tried when the engine chooses a port that someone else has just taken.
+const PORT_ATTEMPTS: u32 = 5;
 
 /// A container that did not start. It has been removed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,44 @@ pub enum StartError {
         /// What is wrong with them.
         source: io::Error,
     },
+    /// The definition names another node, and there is no stack.
+    #[error("start `{node}` by itself: its definition reads `{reference}`, a node of a stack")]
+    Unlinked {
+        /// The container's name in its definition.
+        node: String,
+        /// The volume or network it wants.
+        reference: String,
+    },
+    /// The engine's address pools are used up.
+    #[error(
+        "create network `{node}`: the engine has no addresses left, with {networks} networks; \
+         remove those that nobody uses (`docker network prune`), give this one a subnet, or \
+         enlarge the engine's `default-address-pools`"
+    )]
+    NoAddresses {
+        /// The network's name in its definition.
+        node: String,
+        /// How many networks the engine has.
+        networks: usize,
+        /// What the engine said.
+        source: Error,
+    },
+    /// testcontainers could not start it.
+    #[error("start `{node}` through testcontainers: {reason}{tail}")]
+    Testcontainers {
+        /// The container's name in its definition.
+        node: String,
+        /// What testcontainers said, with its causes.
+        reason: String,
+        /// The last lines of both streams.
+        tail: crate::logs::LogTail,
+    },
+    /// Another node of its stack failed before it was ready.
+    #[error("start `{node}`: its stack was given up")]
+    GivenUp {
+        /// The container's name in its definition.
+        node: String,
+    },
     /// It started and did not become ready.
     #[error(transparent)]
     NotReady(#[from] WaitError),
@@ -54,19 +97,44 @@ impl ContainerDefinition {
     /// the returned future is dropped before it is done.
     pub async fn start(&self) -> Result<Container, StartError> {
         let engine = Engine::connect()?;
-        let ready = self.ready.as_ref().map(|wait| Ok((wait, wait.compile(&self.name)?)));
-        let ready = ready.transpose().map_err(StartError::NotReady)?;
+        self.check_readiness()?;
         let run = run(engine.clone(), self.clone());
         let container = engine.guarded().await?.make(run, discard).await?;
-        let Some((wait, regex)) = ready else { return Ok(container) };
-        match container.wait_compiled(LogBuffer::start(), wait, regex).await {
-            Ok(_) => Ok(container),
+        match self.wait_ready(&container).await {
+            Ok(()) => Ok(container),
             Err(error) => {
                 // The error to report is why it is not ready; drop tries the removal again.
                 let _ = container.remove().await;
                 Err(error.into())
             }
         }
+    }
+
+    /// What is wrong with the wait is said before anything is made.
+    pub(crate) fn check_readiness(&self) -> Result<(), WaitError> {
+        self.ready.as_ref().map_or(Ok(()), |wait| wait.compile(&self.name).map(drop))
+    }
+
+    pub(crate) async fn wait_ready(&self, container: &Container) -> Result<(), WaitError> {
+        match &self.ready {
+            Some(wait) => container.wait(wait).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// A node of a stack that has not been put in the place of its name.
+    fn unlinked(&self) -> Option<&String> {
+        let network = self.networks.iter().find_map(|attachment| match &attachment.network {
+            NetworkTarget::Node(name) => Some(name),
+            NetworkTarget::Id(_) => None,
+        });
+        let mut mounts = self.mounts.iter();
+        network.or_else(|| {
+            mounts.find_map(|mount| match &mount.source {
+                MountSource::VolumeNode(name) => Some(name),
+                _ => None,
+            })
+        })
     }
 }
 
@@ -78,22 +146,52 @@ async fn discard(started: Result<Container, StartError>) {
     }
 }
 
-async fn run(engine: Engine, definition: ContainerDefinition) -> Result<Container, StartError> {
-    let docker = engine.docker();
+/// Creates and starts the container, on the engine's runtime.
+pub(crate) async fn run(
+    engine: Engine,
+    definition: ContainerDefinition,
+) -> Result<Container, StartError> {
     let node = &definition.name;
-    image::ensure(docker, node, &definition.image, definition.pull).await?;
+    if let Some(reference) = definition.unlinked() {
+        let (node, reference) = (node.clone(), reference.clone());
+        return Err(StartError::Unlinked { node, reference });
+    }
+    let image = image::ensure(engine.docker(), node, &definition.image).await?;
+    let mut attempt = 1;
+    loop {
+        match create_and_start(&engine, &definition, &image).await {
+            // The engine found the port free and lost it before it bound it. With another
+            // container it chooses another.
+            Err(error) if attempt < PORT_ATTEMPTS && port_was_lost(&definition, &error) => {
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}
+
+async fn create_and_start(
+    engine: &Engine,
+    definition: &ContainerDefinition,
+    image: &str,
+) -> Result<Container, StartError> {
+    let node = &definition.name;
     let process = ProcessIdentity::current();
     let name = process.name(node);
-    let options = CreateContainerOptions { name: Some(name.clone()), ..Default::default() };
-    let body = create_body(&definition, process.labels(node));
-    let created = docker
+    let options = CreateContainerOptions {
+        name: Some(name.clone()),
+        platform: definition.image.platform.clone().unwrap_or_default(),
+    };
+    let body = create_body(definition, image, process.labels(node));
+    let created = engine
+        .docker()
         .create_container(Some(options), body)
         .await
         .map_err(RequestError::during(Step::Create, node))?;
     let logs = Arc::new(LogBuffer::new());
     // From here on, dropping it removes it.
     let container = Container::new(engine.clone(), node.clone(), created.id, name, logs.clone());
-    match bring_up(docker, &definition, container.id(), logs).await {
+    match bring_up(engine.docker(), definition, container.id(), logs).await {
         Ok(()) => Ok(container),
         Err(error) => {
             let _ = container.remove().await;
@@ -109,6 +207,17 @@ async fn bring_up(
     logs: Arc<LogBuffer>,
 ) -> Result<(), StartError> {
     let node = &definition.name;
+    let others = if definition.network_mode.is_none() { &definition.networks[..] } else { &[] };
+    for attachment in others.iter().skip(1) {
+        let request = NetworkConnectRequest {
+            container: id.to_owned(),
+            endpoint_config: Some(endpoint(node, attachment)),
+        };
+        docker
+            .connect_network(target(attachment), request)
+            .await
+            .map_err(RequestError::during(Step::ConnectNetwork, node))?;
+    }
     if !definition.files.is_empty() {
         let files = archive(&definition.files)
             .await
@@ -125,4 +234,37 @@ async fn bring_up(
     docker.start_container(id, None).await.map_err(RequestError::during(Step::Start, node))?;
     tokio::spawn(pump::watch(docker.clone(), id.to_owned(), output, logs));
     Ok(())
+}
+
+/// A port that the definition asks for by number stays taken however often it is tried.
+fn port_was_lost(definition: &ContainerDefinition, error: &StartError) -> bool {
+    let StartError::Request(RequestError { step: Step::Start, source, .. }) = error else {
+        return false;
+    };
+    let Error::DockerResponseServerError { message, .. } = source else { return false };
+    definition.ports.iter().all(|port| port.host_port.is_none())
+        && (message.contains("port is already allocated")
+            || message.contains("address already in use"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::PublishedPort;
+
+    #[test]
+    fn edge_port_races_are_tried_again_unless_the_port_was_asked_for() {
+        let refused = |step, message: &str| {
+            let source =
+                Error::DockerResponseServerError { status_code: 500, message: message.to_owned() };
+            StartError::Request(RequestError { step, node: "web".to_owned(), source })
+        };
+        let lost = "driver failed: Bind for 127.0.0.1:32768 failed: port is already allocated";
+        let any = ContainerDefinition::new("web", "web:1").publish(80);
+        assert!(port_was_lost(&any, &refused(Step::Start, lost)));
+        assert!(!port_was_lost(&any, &refused(Step::Create, lost)));
+        assert!(!port_was_lost(&any, &refused(Step::Start, "no such file")));
+        let fixed = any.publish(PublishedPort::tcp(443).at_host_port(8443));
+        assert!(!port_was_lost(&fixed, &refused(Step::Start, lost)));
+    }
 }

@@ -116,7 +116,8 @@ async fn a_start_the_engine_refuses_leaves_no_husk() -> TestResult {
 async fn an_image_that_is_not_there_is_not_pulled() {
     let _engine = require_docker!();
     let definition = ContainerDefinition::new("missing", "plimsoll-test/none:1");
-    assert_eq!(definition.pull, PullPolicy::Never);
+    let image = definition.image.clone();
+    assert_eq!(image.clone().pull(PullPolicy::Never), image);
     let message = definition.start().await.unwrap_err().to_string();
     let expected = "find image `plimsoll-test/none:1` for `missing`: ";
     assert!(message.starts_with(expected), "{message}");
