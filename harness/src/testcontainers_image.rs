@@ -32,6 +32,12 @@ use birth::{Birth, Parentage};
 /// Longer than any container is waited for: testcontainers has a deadline of its own.
 const NO_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What is said of a start that testcontainers would have gone on with.
+const GIVEN_UP: &str = "given up";
+
+/// The exit code of what is killed, by testcontainers for example.
+const KILLED: i64 = 137;
+
 type Request<I> = ContainerRequest<NodeImage<I>>;
 type Make<I> = dyn Fn(&Links<'_>) -> Result<Request<I>, DefineError> + Send + Sync;
 
@@ -189,7 +195,7 @@ async fn start<I: Image + 'static>(
                     std::mem::forget(started?);
                     Ok(())
                 }
-                _ = &mut given_up => Err(TestcontainersError::other("given up")),
+                _ = &mut given_up => Err(TestcontainersError::other(GIVEN_UP)),
             }
         })
     });
@@ -204,24 +210,26 @@ async fn start<I: Image + 'static>(
     let Some(container) = container.transpose()? else {
         return Err(failure(node, None, flatten(starting.await)).await);
     };
-    let failed = tokio::select! {
+    let reason = tokio::select! {
         started = &mut starting => match flatten(started) {
             Ok(()) => return Ok(container),
-            Err(reason) => failure(node, Some(Ok(container)), Err(reason)).await,
+            Err(reason) => Some(reason),
         },
-        Ok(code) = container.wait_exit(NO_DEADLINE), if !one_shot => {
-            let reason = format!("it exited with code {code} before it was ready");
-            failure(node, Some(Ok(container)), Err(reason)).await
-        }
+        _ = container.wait_exit(NO_DEADLINE), if !one_shot => None,
         () = world.given_up() => {
             let _ = container.remove().await;
-            StartError::GivenUp { node: node.to_owned() }
+            drop(keep);
+            let _ = starting.await;
+            return Err(StartError::GivenUp { node: node.to_owned() });
         }
     };
     drop(keep);
-    // Whatever else testcontainers says, the container is gone.
-    let _ = starting.await;
-    Err(failed)
+    // testcontainers kills what it has given up, and only then says why.
+    let reason = match reason {
+        Some(reason) => reason,
+        None => flatten(starting.await).err().unwrap_or_else(|| GIVEN_UP.to_owned()),
+    };
+    Err(failure(node, Some(Ok(container)), Err(reason)).await)
 }
 
 /// The request with what every container of ours has.
@@ -279,16 +287,20 @@ async fn failure(
     reason: Result<(), String>,
 ) -> StartError {
     let node = node.to_owned();
+    let mut reason = reason.err().unwrap_or_else(|| "it was never created".to_owned());
     let mut tail = LogTail { stdout: Vec::new(), stderr: Vec::new() };
     match container {
         Some(Ok(container)) => {
+            let exit = container.wait_exit(Duration::ZERO).await.ok();
+            if let Some(code) = exit.filter(|code| *code != KILLED || reason.contains(GIVEN_UP)) {
+                reason = format!("it exited with code {code} before it was ready");
+            }
             tail = container.tail();
             let _ = container.remove().await;
         }
         Some(Err(error)) => return error,
         None => {}
     }
-    let reason = reason.err().unwrap_or_else(|| "it was never created".to_owned());
     StartError::Testcontainers { node, reason, tail }
 }
 

@@ -17,9 +17,9 @@ use plimsoll_tests::image::SCRATCH;
 use crate::TestResult;
 
 /// Longer than any of these tests takes; a wait that ends by it has failed.
-const NEVER: Duration = Duration::from_secs(120);
+pub(crate) const NEVER: Duration = Duration::from_secs(120);
 
-async fn shell(
+pub(crate) async fn shell(
     engine: &Engine,
     name: &str,
     script: &str,
@@ -29,7 +29,7 @@ async fn shell(
 }
 
 /// The containers of this process that carry the name; running or not.
-async fn left_behind(engine: &Engine, name: &str) -> usize {
+pub(crate) async fn left_behind(engine: &Engine, name: &str) -> usize {
     let pid = format!("dev.plimsoll.pid={}", std::process::id());
     let labels = vec![format!("dev.plimsoll.node={name}"), pid];
     let filters = Some(HashMap::from([("label".to_owned(), labels)]));
@@ -237,7 +237,7 @@ async fn files_environment_and_ports_are_as_defined() -> TestResult {
 }
 
 /// Looks from inside until the port is in the LISTEN state.
-async fn listening(container: &plimsoll_harness::Container, port: &str) -> TestResult {
+pub(crate) async fn listening(container: &plimsoll_harness::Container, port: &str) -> TestResult {
     let look = format!(
         "until /busybox grep -q ':{port} .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done"
     );

@@ -132,9 +132,13 @@ struct Recipe {
 
 impl Recipe {
     async fn read(wanted: &Wanted, build: &Build) -> Result<Self, ImageError> {
+        let of_context = match &build.dockerfile {
+            Dockerfile::Path(path) => Some(path.clone()),
+            Dockerfile::Text(_) => None,
+        };
         let mut context = match build.context.clone() {
             None => Context::default(),
-            Some(root) => tokio::task::spawn_blocking(move || Context::read(&root))
+            Some(root) => tokio::task::spawn_blocking(move || Context::read(&root, of_context))
                 .await
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
                 .map_err(|(path, error)| ImageError::context(wanted, path, error))?,

@@ -28,8 +28,9 @@ enum Entry {
 pub(crate) type Unreadable = (PathBuf, io::Error);
 
 impl Context {
-    /// All of a directory that its `.dockerignore` does not leave out.
-    pub(crate) fn read(root: &Path) -> Result<Self, Unreadable> {
+    /// All of a directory that its `.dockerignore` does not leave out, and the Dockerfile in any
+    /// case: one that is to be left out the builder takes away itself, once it has read it.
+    pub(crate) fn read(root: &Path, dockerfile: Option<String>) -> Result<Self, Unreadable> {
         let rules = root.join(".dockerignore");
         let ignore = match fs::read_to_string(&rules) {
             Ok(text) => Ignore::parse(&text)
@@ -39,6 +40,11 @@ impl Context {
         };
         let mut context = Self::default();
         context.read_directory(root, "", &ignore)?;
+        if let Some(name) = dockerfile.filter(|name| !context.entries.contains_key(name)) {
+            let path = root.join(&name);
+            let bytes = fs::read(&path).map_err(|error| (path, error))?;
+            context.add(&name, 0o644, bytes);
+        }
         Ok(context)
     }
 
@@ -145,12 +151,12 @@ mod tests {
         fs::write(root.join("src/deep/a.txt"), "a").unwrap();
         fs::write(root.join("target/debug/big"), "big").unwrap();
         fs::write(root.join(".dockerignore"), "target\n").unwrap();
-        let read = Context::read(&root);
+        let read = Context::read(&root, None);
         fs::remove_dir_all(&root).unwrap();
         let context = read.unwrap();
         let paths: Vec<_> = context.entries.keys().map(String::as_str).collect();
         assert_eq!(paths, [".dockerignore", "src", "src/deep", "src/deep/a.txt"]);
-        let (path, _) = Context::read(Path::new("/no/such/directory")).unwrap_err();
+        let (path, _) = Context::read(Path::new("/no/such/directory"), None).unwrap_err();
         assert_eq!(path, Path::new("/no/such/directory"));
     }
 

@@ -1,0 +1,127 @@
+//! How long a stack takes to start: five nodes that take 1, 1 and 1 second to boot, one of 1 second
+//! that needs those three, and one of half a second that needs it. No harness can be faster than
+//! the 2.5 seconds of that, and what the engine takes, which is measured in the same run.
+//!
+//! `cargo bench -p plimsoll-tests --bench startup`; it fails if ours misses what it promises.
+
+mod raw;
+mod seaworthy;
+mod testcontainers;
+
+use std::time::{Duration, Instant};
+
+use plimsoll_harness::{
+    ContainerDefinition, Define, DefineError, Engine, Links, LogWait, Ref, StackBuilder,
+};
+use plimsoll_tests::image::SCRATCH;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Name, tenths of a second to boot, needs.
+const NODES: [(&str, u32, &[&str]); 5] =
+    [("a", 10, &[]), ("b", 10, &[]), ("c", 10, &[]), ("d", 10, &["a", "b", "c"]), ("e", 5, &["d"])];
+const CRITICAL_PATH: Duration = Duration::from_millis(2500);
+const ROUNDS: usize = 5;
+const SINGLES: usize = 21;
+
+fn script(tenths: u32) -> String {
+    format!("/busybox sleep {}.{}; echo ready; exec /busybox sleep 600", tenths / 10, tenths % 10)
+}
+
+#[derive(Clone, Debug)]
+struct Boots {
+    image: String,
+    tenths: u32,
+    needs: &'static [&'static str],
+}
+
+impl Define for Boots {
+    fn define(&self, links: &Links<'_>) -> Result<ContainerDefinition, DefineError> {
+        for needed in self.needs {
+            links.host(&Ref::<Boots>::new(needed))?;
+        }
+        Ok(ContainerDefinition::new(links.name(), &self.image)
+            .cmd(["sh", "-c", &script(self.tenths)])
+            .ready(LogWait::stdout("ready")))
+    }
+}
+
+async fn ours(image: &str) -> Result<Duration, Error> {
+    let mut stack = StackBuilder::new();
+    for (name, tenths, needs) in NODES {
+        stack.node(name, Boots { image: image.to_owned(), tenths, needs });
+    }
+    let begun = Instant::now();
+    let started = stack.start().await?;
+    let took = begun.elapsed();
+    drop(started);
+    Ok(took)
+}
+
+/// One container that is ready with its first line.
+async fn single(image: &str) -> Result<Duration, Error> {
+    let definition = ContainerDefinition::new("single", image)
+        .cmd(["sh", "-c", &script(0)])
+        .ready(LogWait::stdout("ready"));
+    let begun = Instant::now();
+    let container = definition.start().await?;
+    let took = begun.elapsed();
+    container.remove().await?;
+    Ok(took)
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times.get(times.len() / 2).copied().unwrap_or_default()
+}
+
+#[expect(clippy::print_stdout, reason = "the result of a benchmark")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let engine = Engine::connect()?;
+    let image = SCRATCH.ensure(&engine).await?;
+    let (mut raw_single, mut our_single) = (Vec::new(), Vec::new());
+    // In turns, so that both meet the same machine.
+    for _ in 0..SINGLES {
+        raw_single.push(raw::single(&engine, &image, &script(0)).await?);
+        our_single.push(single(&image).await?);
+    }
+    let (mut raw_stack, mut our_stack, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        raw_stack.push(raw::stack(&engine, &image).await?);
+        our_stack.push(ours(&image).await?);
+        theirs.push(testcontainers::stack(&image).await?);
+    }
+    let floor = median(raw_stack);
+    let ours = median(our_stack);
+    let overhead = median(our_single.clone()).saturating_sub(median(raw_single.clone()));
+    let row = |name: &str, time: Duration| {
+        let (seconds, ratio) = (time.as_secs_f64(), time.as_secs_f64() / floor.as_secs_f64());
+        say(&format!("{name:<44} {seconds:>7.3} s {ratio:>6.2}"));
+    };
+    say(&format!("medians of {ROUNDS}; the ratio is to the floor"));
+    row("floor: critical path and the engine's own cost", floor);
+    row("plimsoll", ours);
+    row("testcontainers, one after the other", median(theirs));
+    match seaworthy::stack(&image, ROUNDS) {
+        Ok(times) => row("Seaworthy 0.4.2", median(times)),
+        Err(reason) => say(&format!("Seaworthy was not measured: {reason}")),
+    }
+    say(&format!(
+        "one container, medians of {SINGLES}: raw API {:.1} ms, plimsoll {:.1} ms, overhead {:.1} ms",
+        median(raw_single).as_secs_f64() * 1e3,
+        median(our_single).as_secs_f64() * 1e3,
+        overhead.as_secs_f64() * 1e3,
+    ));
+    if ours > floor.mul_f64(1.15) {
+        return Err("the stack took more than 1.15 times the floor".into());
+    }
+    if overhead > Duration::from_millis(10) {
+        return Err("a container took more than 10 ms over the raw API".into());
+    }
+    Ok(())
+}
