@@ -140,6 +140,12 @@ impl Engine {
         }
     }
 
+    /// One that is not the process's own, on the present runtime.
+    #[cfg(test)]
+    pub(crate) fn over(docker: Docker) -> Self {
+        Self { docker, runtime: Handle::current(), thread: thread::current().id() }
+    }
+
     /// The client, for work that is on the engine's runtime already.
     pub(crate) fn docker(&self) -> &Docker {
         &self.docker

@@ -23,14 +23,18 @@
 //! # }
 //! ```
 //!
+//! Containers that belong together are a [`Stack`]: plain data as well, planned before Docker is
+//! touched, started in parallel, removed as one.
+//!
 //! # What testcontainers does here, and what it does not
 //!
-//! testcontainers pulls images with the user's credentials. Finding the engine ([`Engine`]),
-//! creating, starting, watching and removing go to the engine's API
-//! through its `bollard` re-export, because the runner of testcontainers cannot do what this
+//! Any image of testcontainers is a node of a stack ([`TestcontainersImage`]). Finding the engine
+//! ([`Engine`]), pulling, building, creating, starting, watching and removing go to the engine's
+//! API through its `bollard` re-export, because the runner of testcontainers cannot do what this
 //! crate promises: it leaves a created container behind when the start fails, matches each log
 //! frame by itself (a line that straddles 16 KiB never matches), has no network aliases, loses
-//! the logs before anyone can print them, cannot create without starting, and knows no contexts.
+//! the logs before anyone can print them, cannot create without starting, knows no contexts, and
+//! takes an image of another platform when the one asked for cannot be pulled.
 
 pub use plimsoll_reaper::Address;
 pub use testcontainers;
@@ -43,6 +47,8 @@ mod definition;
 mod engine;
 mod exec;
 mod hash;
+#[cfg(test)]
+mod fake_engine;
 mod image;
 mod lines;
 mod lock;

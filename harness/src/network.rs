@@ -204,3 +204,40 @@ async fn disconnect_all(docker: &Docker, id: &str) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+
+    fn create_on(name: &str, message: &str) -> StartError {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let fake = FakeEngine::listen(name);
+            let body = format!("{{\"message\":\"{message}\"}}");
+            fake.answer("POST", "/networks/create", 500, &body);
+            fake.answer("GET", "/networks", 200, "[{},{},{}]");
+            let engine = Engine::over(fake.docker());
+            create(engine, "back".to_owned(), NetworkDefinition::default()).await.unwrap_err()
+        })
+    }
+
+    #[test]
+    fn edge_address_pools_that_are_used_up_are_reported_with_a_remedy() {
+        for message in [
+            "could not find an available, non-overlapping IPv4 address pool among the defaults",
+            "all predefined address pools have been fully subnetted",
+        ] {
+            let error = create_on("pools", message).to_string();
+            let expected = "create network `back`: the engine has no addresses left, with 3 networks; \
+                            remove those that nobody uses (`docker network prune`), ";
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_refusal_is_not_taken_for_it() {
+        let error = create_on("plugin", "plugin not found").to_string();
+        assert_eq!(error, "create network `back`");
+    }
+}

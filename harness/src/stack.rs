@@ -88,6 +88,23 @@ use std::future::Future;
 /// # }
 /// # Ok::<(), DefineError>(())
 /// ```
+///
+/// A stack has named fields, and each of them is a node: neither of these compiles.
+///
+/// ```compile_fail
+/// # use plimsoll_harness::{ContainerDefinition, Stack};
+/// #[derive(Stack, Clone, Debug)]
+/// struct App(ContainerDefinition);
+/// ```
+///
+/// ```compile_fail,E0277
+/// # use plimsoll_harness::{ContainerDefinition, Stack};
+/// #[derive(Stack, Clone, Debug)]
+/// struct App {
+///     db: ContainerDefinition,
+///     port: u16,
+/// }
+/// ```
 pub trait Stack: Clone + Debug + Send + Sync + 'static {
     /// The running nodes.
     type Live: Send;

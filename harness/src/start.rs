@@ -251,6 +251,7 @@ fn port_was_lost(definition: &ContainerDefinition, error: &StartError) -> bool {
 mod tests {
     use super::*;
     use crate::definition::PublishedPort;
+    use crate::fake_engine::FakeEngine;
 
     #[test]
     fn edge_port_races_are_tried_again_unless_the_port_was_asked_for() {
@@ -266,5 +267,57 @@ mod tests {
         assert!(!port_was_lost(&any, &refused(Step::Start, "no such file")));
         let fixed = any.publish(PublishedPort::tcp(443).at_host_port(8443));
         assert!(!port_was_lost(&fixed, &refused(Step::Start, lost)));
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    #[test]
+    fn edge_port_races_end_with_another_container_and_no_husk() {
+        let lost = r#"{"message":"driver failed: Bind for 127.0.0.1:1 failed: port is already allocated"}"#;
+        runtime().block_on(async {
+            let fake = FakeEngine::listen("port-race");
+            fake.answer("GET", "/images/web:1/json", 200, "{}");
+            for (id, status, body) in [("lost", 500, lost), ("won", 204, "")] {
+                fake.answer(
+                    "POST",
+                    "/containers/create",
+                    201,
+                    &format!("{{\"Id\":\"{id}\",\"Warnings\":[]}}"),
+                );
+                fake.answer("POST", "/attach", 101, "");
+                fake.answer("POST", "/start", status, body);
+                fake.answer("DELETE", "/containers/", 204, "");
+            }
+            let definition = ContainerDefinition::new("web", "web:1").publish(80);
+            let container = run(Engine::over(fake.docker()), definition).await.unwrap();
+            assert_eq!(container.id(), "won");
+            container.remove().await.unwrap();
+            let seen = fake.seen();
+            let starts = seen.iter().filter(|request| request.ends_with("/start"));
+            assert_eq!(starts.count(), 2, "{seen:?}");
+            assert!(seen.contains(&"DELETE /containers/lost".to_owned()), "{seen:?}");
+        });
+    }
+
+    #[test]
+    fn a_port_that_is_never_free_is_an_error_and_no_husk() {
+        let lost = r#"{"message":"Bind for 127.0.0.1:1 failed: port is already allocated"}"#;
+        runtime().block_on(async {
+            let fake = FakeEngine::listen("port-lost");
+            fake.answer("GET", "/images/web:1/json", 200, "{}");
+            for _ in 0..PORT_ATTEMPTS {
+                fake.answer("POST", "/containers/create", 201, r#"{"Id":"x","Warnings":[]}"#);
+                fake.answer("POST", "/attach", 101, "");
+                fake.answer("POST", "/start", 500, lost);
+                fake.answer("DELETE", "/containers/x", 204, "");
+            }
+            let definition = ContainerDefinition::new("web", "web:1").publish(80);
+            let error = run(Engine::over(fake.docker()), definition).await.unwrap_err();
+            assert_eq!(error.to_string(), "start container `web`");
+            let removed = fake.seen().iter().filter(|line| line.starts_with("DELETE")).count();
+            assert_eq!(removed, 5);
+        });
     }
 }

@@ -98,6 +98,8 @@ fn name_and_tag(image: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fake_engine::FakeEngine;
+    use crate::image::OnPlatform;
 
     #[test]
     fn a_port_is_not_a_tag() {
@@ -119,5 +121,61 @@ mod tests {
         assert_eq!(server("me/redis:7"), "https://index.docker.io/v1/");
         assert_eq!(server("ghcr.io/me/redis:7"), "ghcr.io");
         assert_eq!(server("localhost:5000/redis"), "localhost:5000");
+    }
+
+    fn wanted(image: &str, platform: Option<&str>) -> Wanted {
+        let platform = OnPlatform(platform.map(str::to_owned));
+        Wanted { node: "web".to_owned(), image: image.to_owned(), platform }
+    }
+
+    fn block_on<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn one_pulls_and_the_others_find_it_there() {
+        let seen = block_on(async {
+            let fake = FakeEngine::listen("single-flight");
+            fake.answer("GET", "/images/", 404, r#"{"message":"no such image"}"#);
+            fake.answer("POST", "/images/create", 200, "{}");
+            for _ in 0..7 {
+                fake.answer("GET", "/images/", 200, "{}");
+            }
+            let (docker, wanted) = (fake.docker(), wanted("plimsoll-test.invalid/flight:1", None));
+            let pulls = (0..8).map(|_| missing(&docker, &wanted));
+            futures_util::future::try_join_all(pulls).await.unwrap();
+            fake.seen()
+        });
+        let pulls = seen.iter().filter(|request| *request == "POST /images/create");
+        assert_eq!(pulls.count(), 1, "{seen:?}");
+    }
+
+    #[test]
+    fn always_is_once_per_process() {
+        let seen = block_on(async {
+            let fake = FakeEngine::listen("always");
+            fake.answer("POST", "/images/create", 200, "{}");
+            let (docker, wanted) = (fake.docker(), wanted("plimsoll-test.invalid/always:1", None));
+            once(&docker, &wanted).await.unwrap();
+            once(&docker, &wanted).await.unwrap();
+            fake.seen()
+        });
+        assert_eq!(seen, ["POST /images/create"]);
+    }
+
+    #[test]
+    fn defect_13_a_failed_pull_does_not_ask_for_another_platform() {
+        let (error, seen) = block_on(async {
+            let fake = FakeEngine::listen("platform");
+            fake.answer("GET", "/images/", 404, r#"{"message":"no such image"}"#);
+            let refused = r#"{"message":"no matching manifest for linux/s390x"}"#;
+            fake.answer("POST", "/images/create", 404, refused);
+            let wanted = wanted("plimsoll-test.invalid/platform:1", Some("linux/s390x"));
+            (missing(&fake.docker(), &wanted).await.unwrap_err(), fake.seen())
+        });
+        let expected = "pull image `plimsoll-test.invalid/platform:1` (linux/s390x) for `web` (";
+        assert!(error.to_string().starts_with(expected), "{error}");
+        let pulls = seen.iter().filter(|request| *request == "POST /images/create");
+        assert_eq!(pulls.count(), 1, "{seen:?}");
     }
 }
