@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use plimsoll_harness::require_docker;
+use plimsoll_harness::{Address, require_docker};
 use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, UnixStream};
 
 use super::{Process, find, gone};
 use crate::TestResult;
@@ -48,6 +50,51 @@ async fn a_killed_process_group_leaves_nothing() -> TestResult {
     kill_process_group(Pid::from_raw(process.pid.cast_signed()).expect("a pid"), Signal::KILL)?;
     process.child.wait().await?;
     gone(&engine, &process.label()).await?;
+    Ok(())
+}
+
+/// The reaper goes where its process went.
+#[tokio::test]
+async fn a_process_that_used_an_engine_over_tcp_leaves_nothing() -> TestResult {
+    let engine = require_docker!();
+    let Address::Unix(socket) = engine.address().clone() else {
+        // It is tested by all the others then.
+        return Ok(());
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let host = format!("tcp://{}", listener.local_addr()?);
+    let proxy = tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut engine = UnixStream::connect(&socket).await.expect("it answered before");
+            // An error ends one connection, which is what it should.
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut engine).await });
+        }
+    });
+    let variables = [("DOCKER_HOST", host.as_str())];
+    let mut process = Process::start_in(&engine, &["hold", "1"], &variables).await?;
+    assert_eq!(process.line().await?, "ready");
+    process.child.kill().await?;
+    gone(&engine, &process.label()).await?;
+    proxy.abort();
+    Ok(())
+}
+
+/// Two of them have one image, one engine and the same names, and do not meet. The variable that
+/// selects the reaper does nothing by itself.
+#[tokio::test]
+async fn an_inherited_variable_makes_no_reaper() -> TestResult {
+    let engine = require_docker!();
+    let variables = [("PLIMSOLL_REAPER", "1")];
+    let mut first = Process::start_in(&engine, &["hold", "1"], &variables).await?;
+    let mut second = Process::start_in(&engine, &["hold", "1"], &variables).await?;
+    for process in [&mut first, &mut second] {
+        assert_eq!(process.line().await?, "ready");
+    }
+    first.child.kill().await?;
+    gone(&engine, &first.label()).await?;
+    assert!(!find(&engine, second.label()).await?.is_empty(), "the other one's is not touched");
+    second.child.kill().await?;
+    gone(&engine, &second.label()).await?;
     Ok(())
 }
 
