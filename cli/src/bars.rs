@@ -40,7 +40,7 @@ impl Bars {
             Event::CopyPlanned { read, .. } => {
                 let total = self.total();
                 total.set_length(read.bytes);
-                total.set_style(style("{bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {wide_msg}"));
+                total.set_style(style("{bar:16} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {wide_msg}"));
                 total.set_message("");
             }
             Event::BlobStarted { digest, size } => self.started(digest, *size),
@@ -63,8 +63,8 @@ impl Bars {
             Event::TagCreated { repository, tag, .. } | Event::TagMoved { repository, tag, .. } => {
                 self.status(&format!("tagged {repository}:{tag}"));
             }
-            Event::DestinationFailed { destination, error } => {
-                self.say(&one_line(&format!("stopped {destination}: {error}")));
+            Event::DestinationFailed { error, .. } => {
+                self.say(&one_line(&format!("stopped: {error}")));
             }
             _ => {
                 if let Some(text) = lines::of_message(event) {
@@ -88,7 +88,7 @@ impl Bars {
         total.set_length(length);
         let bar = self.screen.insert_before(&total, ProgressBar::new(size));
         bar.set_style(style(
-            "{prefix} {bar:24} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
+            "{prefix} {bar:16} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
         ));
         bar.set_prefix(digest.short());
         self.blobs.insert(digest.clone(), bar);

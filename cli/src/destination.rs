@@ -172,7 +172,7 @@ fn only_one_host(references: &[Reference]) -> Result<(), Failure> {
         Some(other) => Err(Failure::usage(format!(
             "--username is for one registry, and the images are in {first} and {other}"
         ))
-        .with_remedy("run once for each registry, or log in with docker login")),
+        .with_remedy("run once for each registry, or log in to each with ocitag login")),
     }
 }
 

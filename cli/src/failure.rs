@@ -1,6 +1,7 @@
 //! Failures: what a person reads when the command cannot do its job.
 
 use std::error::Error;
+use std::io;
 
 use serde::Serialize;
 
@@ -37,6 +38,24 @@ impl Failure {
     /// Something of this machine.
     pub(crate) fn local(message: impl Into<String>) -> Self {
         Self { message: message.into(), remedy: None, exit_code: ExitCode::Local }
+    }
+
+    /// A file of this machine that could not be read or written, as `attempt` says.
+    pub(crate) fn of_file(attempt: &str, error: &io::Error) -> Self {
+        let failure = Self::local(format!("failed to {attempt}: {error}"));
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                "check the path; a relative one starts at the working directory"
+            }
+            io::ErrorKind::IsADirectory => "name a file in it",
+            io::ErrorKind::PermissionDenied => "give this user the right to, or name another file",
+            io::ErrorKind::ReadOnlyFilesystem => "name a file in a writable directory",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                "free some space and run it again"
+            }
+            _ => return failure,
+        };
+        failure.with_remedy(remedy)
     }
 
     /// An error with its causes, as one line that says what failed.

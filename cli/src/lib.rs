@@ -97,9 +97,8 @@ fn aliases(args: &AliasesArgs) -> Result<Output, Failure> {
             } else {
                 std::fs::read_to_string(path).map(|read| text = read)
             };
-            read.map_err(|error| {
-                Failure::local(format!("failed to read tags from {}: {error}", path.display()))
-            })?;
+            let attempt = || format!("read tags from {}", path.display());
+            read.map_err(|error| Failure::of_file(&attempt(), &error))?;
             aliases::read_tags(path, &text)?
         }
     };

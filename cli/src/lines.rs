@@ -70,8 +70,8 @@ impl Lines {
             Event::ManifestWritten { destination, digest } => {
                 format!("wrote manifest {} to {destination}", digest.short())
             }
-            Event::DestinationFailed { destination, error } => {
-                format!("stopped {destination}: {error}")
+            Event::DestinationFailed { error, .. } => {
+                format!("stopped: {error}")
             }
             _ => return None,
         })
@@ -113,7 +113,7 @@ fn share(share: &Share) -> String {
     let (size, count) = (DecimalBytes(copy.bytes), copy.count);
     let blobs = if count == 1 { "blob" } else { "blobs" };
     one_line(&format!(
-        "copying {count} {blobs} ({size}) to {destination}; {} to mount, {skip} to skip",
+        "planned {destination}: copy {count} {blobs} ({size}), mount {}, skip {skip}",
         mount.count
     ))
 }

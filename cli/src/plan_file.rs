@@ -81,10 +81,12 @@ impl PlanFile {
 
 impl From<PlanFileError> for Failure {
     fn from(error: PlanFileError) -> Self {
-        let failure = Self::of(&error, ExitCode::Local);
-        match error {
-            PlanFileError::Read { .. } | PlanFileError::Write { .. } => failure,
-            _ => failure.with_remedy("make it anew with ocitag plan --plan-out FILE"),
+        match &error {
+            PlanFileError::Read { source, .. } | PlanFileError::Write { source, .. } => {
+                Self::of_file(&error.to_string(), source)
+            }
+            _ => Self::of(&error, ExitCode::Local)
+                .with_remedy("make it anew with ocitag plan --plan-out FILE"),
         }
     }
 }

@@ -206,12 +206,14 @@ impl Promotion {
                 ))
                 .with_remedy("leave out the tag, or --semver"));
             }
-            if destination.location() == source.location() {
+            if is_same_place(destination.location(), source.location()) {
                 return Err(Failure::usage(format!("{destination} is where the image is"))
                     .with_remedy("use ocitag --semver to tag it there"));
             }
-            if destinations.iter().any(|own| own.location() == destination.location()) {
-                return Err(Failure::usage(format!("{} is given twice", destination.location())));
+            let same = |own: &Reference| is_same_place(own.location(), destination.location());
+            if destinations.iter().any(same) {
+                return Err(Failure::usage(format!("{} is given twice", destination.location()))
+                    .with_remedy("name each destination once; --semver gives it several tags"));
             }
             if release.is_none() && destination.tag().or(source.tag()).is_none() {
                 return Err(Failure::usage(format!("{destination}: under which tag?"))
@@ -239,6 +241,21 @@ impl Promotion {
             }
         });
         goals.collect()
+    }
+}
+
+/// Whether both are one repository, directory or file, however they are written.
+fn is_same_place(one: &Location, other: &Location) -> bool {
+    let path = |location: &Location| match location {
+        Location::Layout(path) | Location::OciArchive(path) | Location::DockerArchive(path) => {
+            // What is not there yet has no other name than its own.
+            path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
+        }
+        _ => None,
+    };
+    match (path(one), path(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
     }
 }
 

@@ -208,7 +208,9 @@ impl CredentialError {
             Self::Malformed { origin, .. } => {
                 format!("correct {origin}, or remove it and log in again")
             }
-            Self::Entry { host, .. } => format!("log in again with `docker login {host}`"),
+            Self::Entry { host, .. } => {
+                format!("log in again with `ocitag login {host}` or `docker login {host}`")
+            }
             Self::HelperName { field, origin } => format!(
                 "write into {field:?} of {origin} what follows docker-credential- \
                  in the name of the program"

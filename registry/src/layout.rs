@@ -43,6 +43,8 @@ use crate::tag::Tag;
 #[derive(Clone, Debug)]
 pub struct Layout {
     root: PathBuf,
+    /// There was nothing yet: the first write makes it, and until then it is empty.
+    is_new: bool,
 }
 
 /// How long another process may hold the lock; writing an index takes milliseconds.
@@ -55,7 +57,7 @@ impl Layout {
     /// [`Blame::NotFound`] when there is nothing at `path`, [`Blame::Unsupported`] for another
     /// version of the layout; [`Blame::Local`] when it is no layout or cannot be read.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
-        let layout = Self { root: path.into() };
+        let layout = Self { root: path.into(), is_new: false };
         let root = &layout.root;
         match fs::metadata(root) {
             Ok(found) if found.is_dir() => {}
@@ -128,6 +130,9 @@ impl Layout {
         let path = self.index_path();
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_new => {
+                index::EMPTY.to_owned()
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(error::no_layout(&self.root, "it has no index.json"));
             }
@@ -179,6 +184,7 @@ impl Layout {
 
     /// Takes the lock that writers hold while they read and replace the index.
     fn lock(&self) -> Result<File, StoreError> {
+        self.make()?;
         let path = self.version_path();
         file::lock(&path, PATIENCE)
             .map_err(|error| error::local(format!("lock {}", path.display()), error))
@@ -213,6 +219,7 @@ impl Layout {
         {
             return Ok(());
         }
+        self.make()?;
         let failed = |error| error::local(format!("write {}", path.display()), error);
         let directory = path.parent().expect("a blob lies in a directory");
         file::create_directory(directory).map_err(failed)?;

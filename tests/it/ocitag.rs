@@ -24,7 +24,8 @@ pub(crate) struct Run {
 /// Whether a line on stderr tells of a copy under way, where there is no terminal to draw bars on.
 pub(crate) fn is_progress(line: &str) -> bool {
     let verb = line.split(' ').next().unwrap_or_default();
-    ["copying", "copied", "mounted", "wrote", "tagged", "put", "stopped"].contains(&verb)
+    ["planned", "copying", "copied", "mounted", "wrote", "tagged", "put", "stopped:"]
+        .contains(&verb)
 }
 
 /// The program under test.

@@ -40,7 +40,7 @@ fn a_copy_has_a_line_for_everything_that_arrives_and_none_when_quiet() {
     let run = Ocitag::new().run(["promote", "--semver", "1.3.0", &example("1.3.0"), &one]);
     let lines = run.progress();
     let count = |verb: &str| lines.iter().filter(|line| line.starts_with(verb)).count();
-    assert!(lines[0].starts_with("copying 5 blobs (12.01 kB) to "), "{lines:?}");
+    assert!(lines[0].ends_with("/acme/one: copy 5 blobs (12.01 kB), mount 0, skip 0"), "{lines:?}");
     assert_eq!((count("copied"), count("wrote manifest"), count("tagged")), (5, 3, 4), "{lines:?}");
     assert!(!run.stdout.contains("tagged"), "progress is never on stdout: {}", run.stdout);
 

@@ -256,3 +256,49 @@ fn edge_40_what_is_attached_travels_with_the_image_unless_it_is_left_behind() ->
     }
     Ok(())
 }
+
+#[test]
+fn what_is_attached_and_a_docker_archive_do_not_go_together_and_that_is_said() -> TestResult {
+    let fake = FakeRegistry::start(FakeOptions::default());
+    fake.seed_image("acme/staging", "1.2.3", &["linux/amd64"]);
+    sign(&fake, "1.2.3");
+    let from = format!("{}/acme/staging:1.2.3", fake.host());
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("image.tar");
+    let to = format!("docker-archive:{}", file.display());
+    let run = Ocitag::new().run(["promote", &from, &to]);
+    run.fails(6, &["image.tar", "--no-referrers"]);
+    assert!(!file.exists(), "nothing is left of it");
+    Ocitag::new().run(["promote", "--no-referrers", &from, &to]).ok();
+    assert!(file.exists());
+    Ok(())
+}
+
+#[test]
+fn a_dry_run_and_one_that_fails_leave_nothing_on_the_disk() -> TestResult {
+    let fake = FakeRegistry::start(FakeOptions::default());
+    fake.seed_image("acme/staging", "1.2.3", &["linux/amd64"]);
+    let from = format!("{}/acme/staging:1.2.3", fake.host());
+    let missing = format!("{}/acme/staging:9.9.9", fake.host());
+    let directory = tempfile::tempdir()?;
+    for kind in ["oci", "oci-archive", "docker-archive"] {
+        let place = directory.path().join(kind);
+        let to = format!("{kind}:{}", place.display());
+        let dry = Ocitag::new().run(["promote", "--dry-run", &from, &to]);
+        assert!(dry.ok().contains("would copy 3 blobs"), "{kind}");
+        Ocitag::new().run(["promote", &missing, &to]).fails(4, &["9.9.9"]);
+        assert!(!place.exists(), "{kind}");
+        Ocitag::new().run(["promote", &from, &to]).ok();
+        assert!(place.exists(), "{kind}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_destination_that_cannot_be_looked_at_says_why_and_whose_fault_it_is() {
+    let auth = FakeAuth::bearer("ci", "right");
+    let fake = FakeRegistry::start(FakeOptions { auth, ..FakeOptions::default() });
+    let to = format!("{}/acme/cake", fake.host());
+    let run = Ocitag::new().run(["promote", &format!("{}:1.3.0", example()), &to]);
+    run.fails(5, &["401", "no credentials were shown", "ocitag login"]);
+}

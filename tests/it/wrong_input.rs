@@ -96,10 +96,10 @@ fn a_wrong_password_is_denied_and_never_shown() {
             Ocitag::new().env("OCITAG_USERNAME", "ci").env("OCITAG_PASSWORD", "wr0ng-s3cret");
         let run = release(&fake, &ocitag, &["-vv"], "");
         assert_eq!(run.code, 5, "{run:?}");
-        assert!(
-            run.stderr.contains("docker login") || run.stderr.contains("--username"),
-            "{run:?}"
-        );
+        let said = ["401", "user ci was refused", "ocitag login", "--password-stdin"];
+        for words in said {
+            assert!(run.stderr.contains(words), "{words}: {run:?}");
+        }
         assert!(!format!("{run:?}").contains("wr0ng-s3cret"), "{run:?}");
     }
 }
@@ -108,7 +108,10 @@ fn a_wrong_password_is_denied_and_never_shown() {
 fn credentials_that_are_missing_are_denied_with_a_remedy() {
     let auth = FakeAuth::bearer("ci", "right");
     let fake = FakeRegistry::start(FakeOptions { auth, ..FakeOptions::default() });
-    release(&fake, &Ocitag::new(), &[], "").fails(5, &["try: ", "docker login"]);
+    release(&fake, &Ocitag::new(), &[], "").fails(
+        5,
+        &["401", "try: no credentials were shown", "ocitag login 127.0.0.1", "docker login"],
+    );
 }
 
 #[test]
@@ -122,7 +125,8 @@ fn a_port_where_nobody_listens_is_named() -> TestResult {
     let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let run =
         Ocitag::new().run(["--timeout", "1", "--semver", "1.2.3", &format!("127.0.0.1:{port}/a")]);
-    run.fails(6, &[&format!("127.0.0.1:{port}")]);
+    let words = [&*format!("127.0.0.1:{port} refuses connections"), "try: ", "its port"];
+    run.fails(6, &words);
     Ok(())
 }
 
@@ -238,4 +242,126 @@ fn options_that_do_not_go_together_are_usage_errors() {
     usage(&["oci-archive:/nonexistent.tar"]).fails(4, &["/nonexistent.tar"]);
     usage(&["--ca-file", "/nonexistent.pem", image]).fails(1, &["/nonexistent.pem"]);
     usage(&["oci:/nonexistent"]).fails(4, &["/nonexistent"]);
+}
+
+/// Every command with an image that is not there, or is none: what it says has to lead on.
+#[test]
+fn every_command_says_what_is_wrong_with_a_place_and_what_to_try() -> TestResult {
+    let directory = tempfile::tempdir()?;
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("junk.tar"), "this is no tar file\n".repeat(100))?;
+    std::fs::write(path("empty.tar"), "")?;
+    std::fs::write(path("file"), "x")?;
+    std::fs::create_dir(path("dir"))?;
+    let places = [
+        (format!("oci:{}", path("none")), 4, "there is no such directory"),
+        (format!("oci:{}", path("dir")), 1, "no oci-layout file"),
+        (format!("oci:{}", path("file")), 1, "oci-archive:FILE"),
+        (format!("oci-archive:{}", path("none.tar")), 4, "there is no such file"),
+        (format!("oci-archive:{}", path("junk.tar")), 1, "no tar file"),
+        (format!("docker-archive:{}", path("empty.tar")), 1, "cut off"),
+        (format!("docker-archive:{}", path("dir")), 1, "oci:DIR"),
+        ("registry.invalid/acme/cake".to_owned(), 6, "there is no host registry.invalid"),
+    ];
+    let ocitag = Ocitag::new();
+    for (place, code, word) in &places {
+        let image = format!("{place}:1.2.3");
+        let to = format!("oci:{}", path("to"));
+        let commands = [
+            vec!["--semver", "1.2.3", place],
+            vec!["plan", "--semver", "1.2.3", place],
+            vec!["promote", &image, &to],
+            vec!["untag", &image],
+            vec!["dcd", "--version", "1.2.3", &image],
+        ];
+        for command in commands {
+            ocitag.run(&command).fails(*code, &[word, "try: "]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_command_says_which_user_was_refused() {
+    let auth = FakeAuth::bearer("ci", "right");
+    let fake = FakeRegistry::start(FakeOptions { auth, ..FakeOptions::default() });
+    // What expired between login and release, where docker login put it.
+    let ocitag = Ocitag::new();
+    let docker = ocitag.home().join(".docker");
+    std::fs::create_dir(&docker).expect("made");
+    let host = fake.host();
+    let config = format!(r#"{{"auths":{{"{host}":{{"auth":"Y2k6d3Jvbmc="}}}}}}"#);
+    std::fs::write(docker.join("config.json"), config).expect("written");
+    let image = format!("{host}/acme/cake:1.2.3");
+    let layout = format!("{}/examples/cake-service/layout:1.2.4", root());
+    for command in [
+        vec!["--semver", "1.2.3", &image],
+        vec!["promote", &image, "oci:/nonexistent"],
+        vec!["promote", &format!("oci:{layout}"), &image],
+        vec!["untag", &image],
+        vec!["dcd", "--version", "1.2.3", &image],
+    ] {
+        let run = ocitag.run(&command);
+        run.fails(5, &["401", "user ci was refused", &format!("ocitag login {host}")]);
+    }
+}
+
+fn root() -> String {
+    format!("{}/..", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn a_file_that_cannot_be_read_or_written_is_named_with_a_remedy() -> TestResult {
+    let fake = anonymous();
+    let image = format!("{}/acme/cake", fake.host());
+    let directory = tempfile::tempdir()?;
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    let (none, below) = (path("none"), path("none/below"));
+    let ocitag = Ocitag::new();
+    let said = |args: &[&str], words: &[&str]| ocitag.run(args).fails(1, words);
+    said(&["apply", &none], &["read plan", &none, "check the path"]);
+    said(&["apply", &path("")], &["read plan", "name a file in it"]);
+    let plan = ["plan", "--plan-out", &below, "--semver", "1.2.3", &image];
+    said(&plan, &["write plan", &below, "check the path"]);
+    let existing = ["aliases", "--existing", &none, "--semver", "1.2.3", "a"];
+    said(&existing, &["read tags from", &none, "check the path"]);
+    let archive = format!("oci-archive:{below}");
+    said(&["promote", &format!("{image}:1.2.3"), &archive], &[&below, "make its directory first"]);
+    Ok(())
+}
+
+#[test]
+fn a_port_that_speaks_something_else_is_said_whatever_the_method() -> TestResult {
+    let fake = anonymous();
+    let image = format!("{}/acme/cake:1.2.3", fake.host());
+    let layout = format!("oci:{}/examples/cake-service/layout:1.2.4", root());
+    let ocitag = Ocitag::new();
+    for command in [vec!["--semver", "1.2.3"], vec!["untag"], vec!["promote", &layout]] {
+        let run = ocitag.run(command.iter().chain(&["--insecure-skip-tls-verify", &*image]));
+        run.fails(6, &["does not speak https", "--plain-http"]);
+    }
+    // What Go's TLS servers say to http: with words to a GET, and without to a HEAD.
+    let words =
+        Answer::new(400).body("text/plain", "Client sent an HTTP request to an HTTPS server.");
+    fake.fail(FaultRule::on("GET", "/", Fault::Answer(words)).always());
+    fake.fail(FaultRule::on("HEAD", "/", Fault::Answer(Answer::new(400))).always());
+    for command in [vec!["--semver", "1.2.3"], vec!["untag"], vec!["promote", &layout]] {
+        ocitag.run(command.iter().chain(&[&*image])).fails(6, &["400", "--ca-file"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn destinations_that_are_one_are_refused() {
+    let ocitag = Ocitag::new();
+    for [one, two] in [["oci:a", "oci:./a"], ["localhost:1/a", "localhost:1/a:x"]] {
+        let run = ocitag.run(["promote", "localhost:1/b:1", one, two]);
+        run.fails(2, &["given twice", "try: "]);
+    }
+    for (port, word) in [("70000", "65535"), ("0", "65535"), ("-1", "port")] {
+        let image = format!("localhost:{port}/a:1");
+        for command in [vec!["promote", &image, "b"], vec!["untag", &image]] {
+            ocitag.run(&command).fails(2, &[port, word]);
+        }
+    }
 }

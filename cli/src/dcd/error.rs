@@ -90,7 +90,7 @@ pub enum DcdUsage {
     #[error("there is no option {0}")]
     Unknown(String),
     /// `--login USER:PASSWORD`, which older versions of docker-ci-deploy had.
-    #[error("option --login was removed in docker-ci-deploy 0.3.0: log in with `docker login`")]
+    #[error("option --login was removed in docker-ci-deploy 0.3.0: log in with `ocitag login`")]
     Login,
     /// An abbreviation of several options.
     #[error("option {option} may be {}", .candidates.join(", "))]
@@ -112,7 +112,7 @@ pub enum DcdUsage {
         needs: &'static str,
     },
     /// `--registry` with a user, and perhaps a password, which is not repeated here.
-    #[error("--registry names a host: it has no user or password; log in with `docker login`")]
+    #[error("--registry names a host: it has no user or password; log in with `ocitag login`")]
     RegistryUser,
     /// An argument that is not Unicode.
     #[error("argument {0:?} is not valid Unicode")]

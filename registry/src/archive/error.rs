@@ -25,6 +25,10 @@ pub(super) fn local(attempt: String, error: io::Error) -> StoreError {
         io::ErrorKind::Unsupported => {
             "the file system cannot lock files; copy the archive to a local directory"
         }
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+            "make its directory first, and check the path; a relative one starts at the working \
+             directory"
+        }
         io::ErrorKind::UnexpectedEof => "do not change the archive while it is read",
         _ => return StoreError::new(Blame::Local, attempt).with_source(error),
     };

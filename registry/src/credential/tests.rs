@@ -163,7 +163,7 @@ async fn edge_39_a_broken_file_is_an_error_that_names_it_and_keeps_its_secrets()
         report(&error),
         format!(
             "failed to read credentials for ghcr.io from {file}: the entry \"ghcr.io\" cannot be \
-             used: its \"auth\" is not base64\nlog in again with `docker login ghcr.io`"
+             used: its \"auth\" is not base64\nlog in again with `ocitag login ghcr.io` or `docker login ghcr.io`"
         )
     );
 

@@ -16,6 +16,7 @@ use super::refusal;
 use super::request::{Answer, Failure, Request};
 use super::retry::Traffic;
 use super::scope::Scope;
+use super::text::printable;
 use super::token;
 use super::wire::Wire;
 use crate::credential::{Credential, Credentials};
@@ -40,6 +41,8 @@ struct Known {
     reads_are_open: bool,
     /// Writes were answered without credentials.
     writes_are_open: bool,
+    /// Whose credentials were shown, in words.
+    shown: Option<String>,
 }
 
 /// What is shown for one scope.
@@ -145,9 +148,14 @@ impl Auth {
     /// The remedy when the registry or its issuer does not let us in.
     pub(super) fn remedy(&self, scope: &Scope) -> String {
         let (host, path) = (&self.host, scope.path());
+        let known = self.known.lock().expect("no holder of this lock panics");
+        let start = match &known.shown {
+            Some(shown) => format!("{shown} was refused: log in again with"),
+            None => "no credentials were shown: log in with".to_owned(),
+        };
         format!(
-            "log in with `docker login {host}`, or pass --username and --password-stdin, \
-             as a user with rights on {path}"
+            "{start} {}, or pass --username and --password-stdin, as a user with rights on {path}",
+            login(host)
         )
     }
 
@@ -202,6 +210,13 @@ impl Auth {
                 StoreError::new(Blame::Local, message).with_remedy(remedy).with_source(error),
             )
         })?;
+        self.known.lock().expect("no holder of this lock panics").shown = match &credential {
+            Credential::Anonymous => None,
+            Credential::Basic { username, .. } => Some(format!("user {}", printable(username))),
+            Credential::IdentityToken(_) | Credential::RegistryToken(_) => {
+                Some("the stored token".to_owned())
+            }
+        };
         match (challenge, credential) {
             (Challenge::Bearer(_), Credential::RegistryToken(secret)) => {
                 self.by_user(request, token::bearer(&secret)).map(Some)
@@ -335,7 +350,7 @@ impl Auth {
             "{}: {} asks for {} authentication; Bearer and Basic are known here",
             request.purpose,
             self.host,
-            super::text::printable(scheme)
+            printable(scheme)
         );
         StoreError::new(Blame::Unsupported, message)
     }
@@ -346,10 +361,13 @@ impl Auth {
             request.purpose, self.host
         );
         let error = StoreError::new(Blame::Local, message);
-        Failure::lasting(
-            error.with_remedy(format!("log in again with `docker login {}`", self.host)),
-        )
+        Failure::lasting(error.with_remedy(format!("log in again with {}", login(&self.host))))
     }
+}
+
+/// What logs in, whichever of them is there.
+fn login(host: &Host) -> String {
+    format!("`ocitag login {host}` or `docker login {host}`")
 }
 
 /// The issuer's answer. Without one the matter is settled: all tries are behind it, and what

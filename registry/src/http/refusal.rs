@@ -108,6 +108,11 @@ fn remedy(answer: &Answer) -> Option<String> {
         (400, _) if answer.url.scheme() == "http" && body_speaks_of_https(answer) => {
             Some("this port speaks https: name the registry's authority by --ca-file".to_owned())
         }
+        // The answer to a HEAD does not say.
+        (400, _) if answer.url.scheme() == "http" && answer.body.is_empty() => {
+            let remedy = "if this port speaks https, name the registry's authority by --ca-file";
+            Some(remedy.to_owned())
+        }
         _ => None,
     }
 }
@@ -251,6 +256,8 @@ mod tests {
         let mut wrong =
             answer(400, "text/plain", "Client sent an HTTP request to an HTTPS server.\n");
         wrong.url = "http://localhost:5000/v2/".parse().expect("a URL");
+        assert!(error(&request(), &wrong).remedy().is_some_and(|text| text.contains("https")));
+        wrong.body = Bytes::new();
         assert!(error(&request(), &wrong).remedy().is_some_and(|text| text.contains("https")));
     }
 }

@@ -87,7 +87,10 @@ fn diagnose_connection(error: &reqwest::Error, host: &str) -> Diagnosis {
     match find::<io::Error>(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionRefused) => Diagnosis {
             problem: format!("{host} refuses connections"),
-            remedy: Some("check that the registry runs, and its port".to_owned()),
+            remedy: Some(
+                "check that the registry runs, its port, and the proxy if HTTPS_PROXY names one"
+                    .to_owned(),
+            ),
             again: Again::Never,
         },
         _ => Diagnosis {

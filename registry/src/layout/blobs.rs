@@ -85,6 +85,7 @@ impl BlobSink for Layout {
         let (target, failure) = (path.clone(), attempt.clone());
         let temporary = self
             .blocking(move |layout| {
+                layout.make()?;
                 create(layout, &target).map_err(|error| error::local(failure, error))
             })
             .await?;

@@ -17,6 +17,10 @@ use crate::repository::{Repository, RepositoryError};
 use crate::store::{Blame, StoreError};
 use crate::tag::Tag;
 
+/// What to do about a manifest that is no image, such as a signature.
+const NO_IMAGE: &str = "leave what is attached to the image behind with --no-referrers, \
+                        or write oci-archive:FILE, which takes everything";
+
 /// What a manifest says of its image.
 #[derive(Deserialize)]
 pub(super) struct Image {
@@ -197,14 +201,12 @@ pub(super) fn check(path: &Path, manifest: &Manifest) -> Result<Image, StoreErro
         ));
     }
     let image: Image = serde_json::from_slice(manifest.bytes()).map_err(|error| {
-        refused(format!("{digest} is no image"))
-            .with_remedy("write oci-archive:FILE, which takes everything")
-            .with_source(error)
+        refused(format!("{digest} is no image")).with_remedy(NO_IMAGE).with_source(error)
     })?;
     let config = image.config.media_type.as_str();
     if !config.contains(".image.config.") && !config.contains(".container.image.") {
         let reason = format!("{digest} is no image: its config is {config:?}");
-        return Err(refused(reason).with_remedy("write oci-archive:FILE, which takes everything"));
+        return Err(refused(reason).with_remedy(NO_IMAGE));
     }
     Ok(image)
 }
