@@ -19,21 +19,16 @@ mod fixture;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
-use std::path::Path;
-
-use crate::store::StoreError;
-
 pub use docker::DockerArchive;
 pub use oci::OciArchive;
 
-/// The files of a tar file and where their content lies: what archives are read by, for fuzzing.
-///
-/// # Errors
-/// When it is no tar file, or one that two readers could read in two ways.
-#[doc(hidden)]
-pub fn index_tar(bytes: &[u8]) -> Result<Vec<(String, Range<u64>)>, StoreError> {
-    let tar = tar::Tar::read(bytes).map_err(|error| error::tar(Path::new("bytes"), error))?;
+/// The files of a tar file, and where the content of each lies.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn index_tar(
+    bytes: &[u8],
+) -> Result<Vec<(String, std::ops::Range<u64>)>, crate::store::StoreError> {
+    let failed = |error| error::tar(std::path::Path::new("bytes"), error);
+    let tar = tar::Tar::read(bytes).map_err(failed)?;
     let files = tar.entries().iter().filter(|entry| entry.kind == tar::Kind::File);
     Ok(files.map(|entry| (entry.path.clone(), entry.data.clone())).collect())
 }

@@ -175,14 +175,6 @@ impl Content {
     }
 }
 
-/// Reads any bytes as a manifest of that type; for the fuzzer.
-#[doc(hidden)]
-#[must_use]
-pub fn parse_content(bytes: &[u8], media_type: &str) -> Option<Content> {
-    let manifest = Manifest::received(bytes.to_vec().into(), media_type, None).ok()?;
-    Content::of(&manifest).ok()
-}
-
 /// What a media type says of the shape.
 #[derive(Clone, Copy)]
 enum Kind {

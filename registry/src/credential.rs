@@ -3,6 +3,8 @@
 mod auth_file;
 mod auth_key;
 mod docker_config;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod helper;
 mod keyring;
 mod source;
@@ -10,8 +12,6 @@ mod source;
 use std::io;
 use std::path::PathBuf;
 
-#[doc(hidden)]
-pub use docker_config::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 pub use helper::HelperError;
 pub use keyring::{Keeper, Keyring, KeyringError};
 

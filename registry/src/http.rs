@@ -4,11 +4,13 @@
 //! within a deadline, `auth` answers challenges, `registry` puts the three together for one host,
 //! and `repository` says what is asked for, with `tags` and `push` where that takes more than
 //! one request. Blobs are streams: `download`, and `upload`, `feed` and `sending` on their way out.
-//! What decides is pure and beside them: `challenge`, `link`, `location`, `redirect`, `refusal`,
+//! `pace` holds back what a registry would refuse.
+//! What decides is pure and beside them: `action`, `challenge`, `link`, `location`, `redirect`, `refusal`,
 //! `retry`, `scope`, `token`.
 //!
 //! [spec]: https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
+mod action;
 mod admission;
 mod auth;
 mod blobs;
@@ -17,10 +19,13 @@ mod copying;
 mod cursor;
 mod download;
 mod feed;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod link;
 mod location;
 mod opened;
 mod options;
+mod pace;
 mod patience;
 mod payload;
 mod push;

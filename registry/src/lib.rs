@@ -63,8 +63,6 @@ mod tag;
 mod version;
 
 pub use alias::{Alias, AliasPolicy, Breadth, Leader, Precision, versions};
-#[doc(hidden)]
-pub use content::parse_content;
 pub use content::{Child, Content, ContentError, Part};
 pub use copy::{
     AttachedTag, BlobHow, BlobOutcome, BlobReport, BlobSkip, BlobStep, CopyConflict, CopyLimits,
@@ -100,6 +98,9 @@ mod certificates;
 mod credential;
 #[cfg(feature = "client")]
 mod environment;
+#[cfg(all(feature = "client", any(test, fuzzing)))]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "client")]
 mod http;
 #[cfg(feature = "client")]
@@ -116,9 +117,6 @@ mod store;
 #[cfg(feature = "client")]
 pub use apply::{Applied, ApplyError};
 #[cfg(feature = "client")]
-#[doc(hidden)]
-pub use archive::index_tar;
-#[cfg(feature = "client")]
 pub use archive::{DockerArchive, OciArchive};
 #[cfg(feature = "client")]
 pub use blob::{BlobReader, BlobSink, BlobSource, Copied, Origin};
@@ -133,9 +131,6 @@ pub use copy::{
 pub use credential::{
     Credential, CredentialError, Credentials, HelperError, Keeper, Keyring, KeyringError,
 };
-#[cfg(feature = "client")]
-#[doc(hidden)]
-pub use credential::{DockerConfig, DockerConfigError, EntryError, parse_docker_config};
 #[cfg(feature = "client")]
 pub use environment::Environment;
 #[cfg(feature = "client")]

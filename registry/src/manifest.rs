@@ -24,6 +24,11 @@ pub struct Descriptor {
 #[serde(transparent)]
 pub struct MediaType(String);
 
+/// The longest legal media type, in characters ([RFC 6838][rfc], section 4.2).
+///
+/// [rfc]: https://www.rfc-editor.org/rfc/rfc6838#section-4.2
+const LONGEST_TYPE: usize = 255;
+
 /// A manifest exactly as received: its bytes are never re-serialised.
 ///
 /// It holds only bytes that hash to its digest.
@@ -201,8 +206,14 @@ fn decide_media_type(
 }
 
 impl fmt::Display for MediaType {
+    /// For people: a manifest may call itself anything, and no terminal is to obey it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        let escaped = self.0.chars().take(LONGEST_TYPE).flat_map(char::escape_debug);
+        f.write_str(&escaped.collect::<String>())?;
+        match self.0.chars().nth(LONGEST_TYPE) {
+            Some(_) => f.write_str("…"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -253,6 +264,14 @@ mod tests {
     fn edge_7_an_unknown_type_passes_untouched() {
         let manifest = received("not json at all", "application/vnd.acme.thing").expect("opaque");
         assert_eq!(manifest.bytes().as_ref(), b"not json at all");
+    }
+
+    #[test]
+    fn edge_39_a_media_type_is_shown_without_what_a_terminal_obeys() {
+        assert_eq!(MediaType::new(MediaType::OCI_INDEX).to_string(), MediaType::OCI_INDEX);
+        let shown = MediaType::new("a/\x1b[31m\0\u{202e}b").to_string();
+        assert_eq!(shown, r"a/\u{1b}[31m\0\u{202e}b");
+        assert_eq!(MediaType::new(&"a".repeat(1000)).to_string().chars().count(), 256);
     }
 
     #[test]

@@ -267,7 +267,9 @@ impl VersionGrammar {
             };
             let word = self.begins_with_word(id);
             let counts = word || (in_prerelease && is_numeric(id));
-            if part.is_empty() || (counts && own_build == Some("")) {
+            // A bare variant is an alias, and no tag begins with a dot.
+            let is_dotted = variant.is_empty() && !counts && part.starts_with('.');
+            if part.is_empty() || is_dotted || (counts && own_build == Some("")) {
                 return Err(VersionError::EmptyPart(text.to_owned()));
             }
             if !counts {

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::layout::fixture::{image, named};
 use crate::manifest::{Descriptor, Manifest, MediaType};
 use crate::reference::Selector;
-use crate::store::{Blame, Store as _};
+use crate::store::{Blame, Store as _, StoreError};
 use crate::tag::Tag;
 
 fn tag(text: &str) -> Tag {

@@ -103,6 +103,11 @@ fn lists_without_members_may_be_null_or_missing() {
     }
 }
 
+fn read(bytes: &[u8], media_type: &str) -> Option<Content> {
+    let manifest = Manifest::received(bytes.to_vec().into(), media_type, None).ok()?;
+    Content::of(&manifest).ok()
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(
@@ -111,7 +116,7 @@ proptest! {
             MediaType::OCI_INDEX, MediaType::OCI_MANIFEST, MediaType::DOCKER_LIST, "application/x",
         ]),
     ) {
-        let _ = parse_content(&bytes, media_type);
+        let _ = read(&bytes, media_type);
     }
 
     #[test]
@@ -122,6 +127,6 @@ proptest! {
             "\"platform\"", "\"mediaType\"", "\"schemaVersion\"", "1e400", "\"\\ud800\"",
         ]), 0..40),
     ) {
-        let _ = parse_content(words.concat().as_bytes(), MediaType::OCI_INDEX);
+        let _ = read(words.concat().as_bytes(), MediaType::OCI_INDEX);
     }
 }

@@ -15,9 +15,8 @@ use crate::host::Host;
 use crate::secret::Secret;
 
 /// What a `config.json` or `auth.json` says about credentials.
-#[doc(hidden)]
 #[derive(Debug, Default, Deserialize)]
-pub struct DockerConfig {
+pub(super) struct DockerConfig {
     #[serde(default, deserialize_with = "null_is_default")]
     auths: BTreeMap<String, Option<Entry>>,
     #[serde(default, rename = "credHelpers", deserialize_with = "null_is_default")]
@@ -38,18 +37,16 @@ struct Entry {
 }
 
 /// Where a file stops being a credential file. It quotes nothing of it: the file holds secrets.
-#[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DockerConfigError {
+pub(super) struct DockerConfigError {
     problem: &'static str,
     line: usize,
     column: usize,
 }
 
 /// The entry that names a repository cannot be read. It quotes the key and nothing else.
-#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EntryError {
+pub(super) struct EntryError {
     key: String,
     problem: &'static str,
 }
@@ -58,8 +55,7 @@ pub struct EntryError {
 ///
 /// # Errors
 /// When it is not JSON, or a value in it has another type than it must.
-#[doc(hidden)]
-pub fn parse_docker_config(bytes: &[u8]) -> Result<DockerConfig, DockerConfigError> {
+pub(super) fn parse_docker_config(bytes: &[u8]) -> Result<DockerConfig, DockerConfigError> {
     if bytes.trim_ascii().is_empty() {
         return Ok(DockerConfig::default());
     }
@@ -74,7 +70,7 @@ impl DockerConfig {
     ///
     /// # Errors
     /// When the entry that fits best cannot be read; entries of other registries do not matter.
-    pub fn entry(&self, host: &Host, path: &str) -> Result<Option<Credential>, EntryError> {
+    pub(super) fn entry(&self, host: &Host, path: &str) -> Result<Option<Credential>, EntryError> {
         let mut entries: Vec<_> = self
             .auths
             .iter()
@@ -95,7 +91,7 @@ impl DockerConfig {
     /// A helper of the registry's own goes before the one for all; its name left empty means
     /// that this registry has none.
     #[must_use]
-    pub fn helper(&self, host: &Host) -> Option<(&'static str, &str)> {
+    pub(super) fn helper(&self, host: &Host) -> Option<(&'static str, &str)> {
         // No path: helpers are for whole registries.
         let own = self.helpers.iter().filter_map(|(key, name)| Some((rank(key, host, "")?, name)));
         let (field, name) = match own.min() {

@@ -11,10 +11,10 @@ use reqwest::{StatusCode, Url};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 use tokio::time::Instant;
 
+use super::action::Action;
 use super::challenge::{self, Bearer, Challenge};
 use super::refusal;
 use super::request::{Answer, Failure, Request};
-use super::retry::Traffic;
 use super::scope::Scope;
 use super::text::printable;
 use super::token;
@@ -378,7 +378,7 @@ async fn ask(
     authorization: Option<&HeaderValue>,
     deadline: Instant,
 ) -> Result<Answer, Failure> {
-    let answer = wire.send(request, authorization, Traffic::Token, deadline).await;
+    let answer = wire.send(request, authorization, Action::Token, deadline).await;
     answer.map_err(|failure| Failure::lasting(failure.error))
 }
 

@@ -164,17 +164,9 @@ impl Download {
 
     /// How many bytes of the part in `Content-Range: bytes FIRST-LAST/SIZE` came before.
     fn check_range(&self, header: Option<&str>) -> Result<u64, StoreError> {
-        let read = || {
-            let (range, size) = header?.trim().strip_prefix("bytes")?.trim().split_once('/')?;
-            let first: u64 = range.split_once('-')?.0.trim().parse().ok()?;
-            let size = match size.trim() {
-                "*" => None,
-                size => Some(size.parse::<u64>().ok()?),
-            };
-            Some((first, size))
-        };
-        let (first, size) =
-            read().ok_or_else(|| self.damaged("a part came that does not say which"))?;
+        let (first, size) = header
+            .and_then(content_range)
+            .ok_or_else(|| self.damaged("a part came that does not say which"))?;
         self.check_size(size)?;
         let missing =
             || self.damaged(&format!("from byte {} on was asked for, {first} came", self.at));
@@ -184,4 +176,15 @@ impl Download {
     fn damaged(&self, problem: &str) -> StoreError {
         StoreError::new(Blame::Registry, format!("{}: {problem}", self.request.purpose))
     }
+}
+
+/// The first byte of `bytes FIRST-LAST/SIZE`, and the size, for which `*` may stand.
+pub(super) fn content_range(value: &str) -> Option<(u64, Option<u64>)> {
+    let (range, size) = value.trim().strip_prefix("bytes")?.trim().split_once('/')?;
+    let first = range.split_once('-')?.0.trim().parse().ok()?;
+    let size = match size.trim() {
+        "*" => None,
+        size => Some(size.parse().ok()?),
+    };
+    Some((first, size))
 }

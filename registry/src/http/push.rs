@@ -3,8 +3,8 @@
 use reqwest::Method;
 use reqwest::header::HeaderValue;
 
+use super::action::Action;
 use super::refusal;
-use super::registry::traffic;
 use super::repository::{RepositoryStore, content_digest};
 use super::request::{Answer, Request};
 use crate::apply::chain;
@@ -64,7 +64,7 @@ impl RepositoryStore {
     ) -> Result<Option<Answer>, StoreError> {
         let (registry, wire) = (self.registry(), self.registry().wire());
         let deadline = wire.deadline();
-        let mut tries = wire.tries(request, traffic(request), deadline);
+        let mut tries = wire.tries(request, Action::of(request), deadline);
         loop {
             let number = tries.begin().await.map_err(|failure| failure.error)?;
             let attempt = registry.attempt(request, self.scope(), number, deadline);

@@ -4,20 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use reqwest::{Method, Url};
+use reqwest::Url;
 use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::Instant;
 
+use super::action::Action;
 use super::auth::{Auth, Pass};
 use super::opened::Opened;
 use super::options::RegistryOptions;
+use super::pace::Pace;
 use super::payload::Payload;
 use super::quota::Quota;
 use super::redirect;
 use super::refusal;
 use super::repository::RepositoryStore;
 use super::request::{Answer, Failure, Request};
-use super::retry::{Pauses, Policy, Traffic};
+use super::retry::Policy;
 use super::scope::{Access, Scope};
 use super::tagging::Tagging;
 use super::transport::Transport;
@@ -71,7 +73,7 @@ impl Registry {
             transport: Transport::new(&base, options)?,
             policy,
             timeout: options.timeout,
-            pauses: Pauses::default(),
+            pace: Pace::default(),
         };
         let auth = Auth::new(host.clone(), options.plain_http, Arc::clone(&options.credentials));
         let max_manifest_bytes = options.max_manifest_bytes;
@@ -204,7 +206,7 @@ impl Registry {
         scope: &Scope,
     ) -> Result<Answer, StoreError> {
         let deadline = self.wire().deadline();
-        let mut tries = self.wire().tries(request, traffic(request), deadline);
+        let mut tries = self.wire().tries(request, Action::of(request), deadline);
         loop {
             let attempt = tries.begin().await.map_err(|failure| failure.error)?;
             let result = tries.within(self.attempt(request, scope, attempt, deadline)).await;
@@ -221,7 +223,7 @@ impl Registry {
         scope: &Scope,
     ) -> Result<Opened, StoreError> {
         let deadline = self.wire().deadline();
-        let mut tries = self.wire().tries(request, traffic(request), deadline);
+        let mut tries = self.wire().tries(request, Action::of(request), deadline);
         loop {
             let attempt = tries.begin().await.map_err(|failure| failure.error)?;
             let result = tries.within(self.open(request, scope, attempt, deadline)).await;
@@ -322,13 +324,6 @@ impl Registry {
             (Blame::Denied, None) => error.with_remedy(self.inner.auth.remedy(scope)),
             _ => error,
         }
-    }
-}
-
-pub(super) fn traffic(request: &Request) -> Traffic {
-    match request.method {
-        Method::GET | Method::HEAD => Traffic::Read,
-        _ => Traffic::Write,
     }
 }
 

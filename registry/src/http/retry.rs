@@ -1,7 +1,5 @@
 //! When to try again, and how long to wait before.
 
-use std::collections::HashMap;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
@@ -26,28 +24,6 @@ pub(super) struct Attempts {
     deadline: Instant,
     done: u32,
 }
-
-/// Until when a registry wants to be left alone, by kind of request: registries limit reads
-/// and writes apart, and a limit that one request met holds for all.
-#[derive(Debug, Default)]
-pub(super) struct Pauses {
-    until: Mutex<HashMap<Traffic, Instant>>,
-}
-
-/// Kinds of requests that registries limit apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Traffic {
-    /// Reads of the registry.
-    Read,
-    /// Writes to the registry.
-    Write,
-    /// Requests to the issuer of tokens.
-    Token,
-}
-
-/// The longest that a limit which one request met holds for others: a registry that names a
-/// year in the future is asked again all the same.
-const LONGEST_NOTE: Duration = Duration::from_secs(300);
 
 /// Whether a request that was answered by `status` is worth trying again, whatever its verb:
 /// manifests are named by their content, so that sending one twice is sending it once.
@@ -115,32 +91,6 @@ impl Attempts {
         }
         tokio::time::sleep_until(end).await;
         true
-    }
-}
-
-impl Pauses {
-    /// Notes that requests of one kind are to wait.
-    pub(super) fn note(&self, traffic: Traffic, asked: Duration) {
-        let Some(until) = Instant::now().checked_add(asked.min(LONGEST_NOTE)) else { return };
-        let mut all = self.until.lock().expect("no holder of this lock panics");
-        let entry = all.entry(traffic).or_insert(until);
-        *entry = until.max(*entry);
-    }
-
-    /// Waits until requests of one kind are welcome, or the deadline passes; whether they are.
-    pub(super) async fn over(&self, traffic: Traffic, deadline: Instant) -> bool {
-        let until = {
-            let all = self.until.lock().expect("no holder of this lock panics");
-            all.get(&traffic).copied()
-        };
-        match until {
-            Some(until) if until >= deadline => false,
-            Some(until) => {
-                tokio::time::sleep_until(until).await;
-                true
-            }
-            None => true,
-        }
     }
 }
 
@@ -216,21 +166,5 @@ mod tests {
         assert!(attempts.pause(None).await);
         assert_eq!(attempts.start(), 2);
         assert!(!attempts.pause(None).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn edge_35_a_pause_holds_for_its_kind_of_request_alone() {
-        let pauses = Pauses::default();
-        let before = Instant::now();
-        let deadline = before + Duration::from_secs(60);
-        pauses.note(Traffic::Write, Duration::from_secs(20));
-        pauses.note(Traffic::Write, Duration::from_secs(2));
-        assert!(pauses.over(Traffic::Read, deadline).await);
-        assert_eq!(before.elapsed(), Duration::ZERO);
-        assert!(!pauses.over(Traffic::Write, before + Duration::from_secs(10)).await);
-        assert!(pauses.over(Traffic::Write, deadline).await);
-        assert!(before.elapsed() >= Duration::from_secs(20));
-        pauses.note(Traffic::Token, Duration::MAX);
-        assert!(pauses.over(Traffic::Token, Instant::now() + 2 * LONGEST_NOTE).await);
     }
 }

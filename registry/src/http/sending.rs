@@ -2,16 +2,19 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::Method;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue};
+use reqwest::{Method, StatusCode};
 
+use tokio::time::Instant;
+
+use super::action::Action;
 use super::feed::Feed;
 use super::location;
 use super::patience::Patience;
 use super::refusal;
 use super::repository::{RepositoryStore, content_digest};
 use super::request::{Again, Answer, Failure, Request};
-use super::retry::{self, Traffic};
+use super::retry;
 use super::upload::{Progress, Upload};
 use crate::blob::{BlobSink as _, BlobSource};
 use crate::manifest::Descriptor;
@@ -36,6 +39,8 @@ pub(super) struct Sending<'a> {
     /// A 401 was answered by a new token.
     is_renewed: bool,
     is_restarted: bool,
+    /// When the last request went out.
+    began: Instant,
 }
 
 /// What became of one request.
@@ -68,8 +73,19 @@ impl<'a> Sending<'a> {
     ) -> Result<Self, StoreError> {
         let feed = Feed::new(blob, store.registry().wire().timeout)?;
         let (is_renewed, is_restarted) = (false, false);
-        let chunk = CHUNK;
-        Ok(Self { store, blob, source, is_once, feed, upload, chunk, is_renewed, is_restarted })
+        let (chunk, began) = (CHUNK, Instant::now());
+        Ok(Self {
+            store,
+            blob,
+            source,
+            is_once,
+            feed,
+            upload,
+            chunk,
+            is_renewed,
+            is_restarted,
+            began,
+        })
     }
 
     /// Sends all of it. What fails is cancelled.
@@ -124,10 +140,12 @@ impl<'a> Sending<'a> {
             false => size,
         };
         let request = self.request(is_chunk, offset, end);
-        if !registry.wire().pauses.over(Traffic::Write, registry.wire().deadline()).await {
+        let wire = registry.wire();
+        let Some(began) = wire.pace.admit(Action::UploadContent, wire.deadline()).await else {
             let message = format!("{}: the registry asks to wait too long", request.purpose);
             return Err(StoreError::new(Blame::Registry, message));
-        }
+        };
+        self.began = began;
         if offset < end {
             self.feed.seek(self.source, offset).await?;
         }
@@ -201,9 +219,9 @@ impl<'a> Sending<'a> {
             404 | 416 => Ok(Step::Broken(refusal, Next::Wait(None))),
             _ if retry::is_worth_retrying(answer.status) => {
                 let asked = retry::retry_after(&answer.headers, SystemTime::now());
-                if let Some(asked) = asked {
-                    registry.wire().pauses.note(Traffic::Write, asked);
-                }
+                let is_rate = answer.status == StatusCode::TOO_MANY_REQUESTS;
+                let pace = &registry.wire().pace;
+                pace.refused(Action::UploadContent, self.began, is_rate, asked);
                 Ok(Step::Broken(refusal, Next::Wait(asked)))
             }
             _ => Err(refusal),

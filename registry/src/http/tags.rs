@@ -109,11 +109,9 @@ impl RepositoryStore {
             let problem = refusal::html_problem(answer);
             return Err(refusal::not_an_api(request, answer, &problem));
         }
-        match serde_json::from_slice::<Page>(&answer.body) {
-            Ok(Page { name: None, tags: None }) => {
-                Err(refusal::not_an_api(request, answer, "the answer is no tag list"))
-            }
-            Ok(page) => Ok(Some(page.tags.unwrap_or_default())),
+        match names(&answer.body) {
+            Ok(None) => Err(refusal::not_an_api(request, answer, "the answer is no tag list")),
+            Ok(names) => Ok(names),
             Err(error) => {
                 let problem = "the answer is no complete tag list";
                 Err(refusal::not_an_api(request, answer, problem).with_source(error))
@@ -150,8 +148,16 @@ impl RepositoryStore {
     }
 }
 
+/// The names on a page; `None` when it is something else.
+pub(super) fn names(body: &[u8]) -> Result<Option<Vec<String>>, serde_json::Error> {
+    Ok(match serde_json::from_slice(body)? {
+        Page { name: None, tags: None } => None,
+        page => Some(page.tags.unwrap_or_default()),
+    })
+}
+
 /// The page that follows `last`, for registries that send no link.
-fn after(first: &Url, last: &str) -> Url {
+pub(super) fn after(first: &Url, last: &str) -> Url {
     let mut url = first.clone();
     url.query_pairs_mut().append_pair("last", last);
     url
@@ -164,7 +170,7 @@ fn is_too_many(request: &Request, answer: &Answer) -> bool {
 }
 
 /// Whether `url` is one that [`after`] made.
-fn is_guess(url: &Url, first: &Url) -> bool {
+pub(super) fn is_guess(url: &Url, first: &Url) -> bool {
     url.query().zip(first.query()).is_some_and(|(query, first)| {
         query.strip_prefix(first).is_some_and(|rest| rest.starts_with("&last="))
     })

@@ -33,25 +33,20 @@ pub(super) fn printable(text: &str) -> String {
     let clean = |c: char| if c.is_control() || hidden(c) { ' ' } else { c };
     let spaced: String = text.chars().map(clean).collect();
     let mut line = String::new();
-    let mut length = 0;
     for word in spaced.split_whitespace() {
         if !line.is_empty() {
             line.push(' ');
-            length += 1;
         }
         for c in word.chars() {
-            if length >= LIMIT {
-                line.push('…');
-                return line;
-            }
-            let breaks = (c == ':' && line.ends_with(':')) || (c == '[' && line.ends_with("##"));
-            if breaks {
+            if (c == ':' && line.ends_with(':')) || (c == '[' && line.ends_with("##")) {
                 line.push(' ');
-                length += 1;
             }
             line.push(c);
-            length += 1;
         }
+    }
+    if let Some((end, _)) = line.char_indices().nth(LIMIT) {
+        line.truncate(end);
+        line.push('…');
     }
     line
 }
@@ -93,6 +88,8 @@ mod tests {
         assert_eq!(printable("a\x1b[31mb\r\nc\u{202e}d"), "a [31mb c d");
         assert_eq!(printable("x\n::error::y ##[group]"), "x : :error: :y ## [group]");
         assert_eq!(printable(&"é".repeat(400)).chars().count(), LIMIT + 1);
+        assert_eq!(printable(&format!("{} b", "a".repeat(LIMIT))).chars().count(), LIMIT + 1);
+        assert_eq!(printable(&format!("a{}", ":".repeat(400))).chars().count(), LIMIT + 1);
     }
 
     #[test]

@@ -215,7 +215,7 @@ fn astray(request: &Request, answer: &Answer, error: RedirectError) -> Failure {
 }
 
 /// The text in `299 - "text"` (RFC 7234, section 5.5); other codes are not for people.
-fn warning_text(value: &str) -> Option<String> {
+pub(super) fn warning_text(value: &str) -> Option<String> {
     let rest = value.trim().strip_prefix("299 ")?;
     let (_, quoted) = rest.split_once('"')?;
     let text = super::cursor::Cursor::new(&format!("\"{quoted}")).value(&[]);

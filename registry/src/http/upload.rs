@@ -148,14 +148,14 @@ fn location_in(request: &Request, answer: &Answer) -> Result<Url, StoreError> {
     })
 }
 
-fn least_chunk(headers: &HeaderMap) -> u64 {
+pub(super) fn least_chunk(headers: &HeaderMap) -> u64 {
     let value = headers.get("oci-chunk-min-length").and_then(|value| value.to_str().ok());
     value.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// How many bytes `Range: 0-LAST` means. `0-0` is one byte to the letter, and what registries
 /// say of none.
-fn received(range: Option<&str>) -> u64 {
+pub(super) fn received(range: Option<&str>) -> u64 {
     let last = range.and_then(|range| range.trim().rsplit_once('-')?.1.trim().parse().ok());
     match last {
         None | Some(0) => 0,

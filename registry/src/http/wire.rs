@@ -2,12 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
+use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
 use tokio::time::Instant;
 
+use super::action::Action;
+use super::pace::Pace;
 use super::redirect;
 use super::request::{Again, Answer, Failure, Request};
-use super::retry::{self, Attempts, Pauses, Policy, Traffic};
+use super::retry::{self, Attempts, Policy};
 use super::text::redacted;
 use super::transport::Transport;
 use crate::store::{Blame, StoreError};
@@ -17,7 +20,7 @@ pub(super) struct Wire {
     pub(super) transport: Transport,
     pub(super) policy: Policy,
     pub(super) timeout: Duration,
-    pub(super) pauses: Pauses,
+    pub(super) pace: Pace,
 }
 
 /// The tries of one request.
@@ -27,9 +30,10 @@ pub(super) struct Wire {
 pub(super) struct Tries<'a> {
     wire: &'a Wire,
     request: &'a Request,
-    traffic: Traffic,
+    action: Action,
     attempts: Attempts,
     deadline: Instant,
+    began: Instant,
     is_unclear: bool,
 }
 
@@ -42,11 +46,12 @@ impl Wire {
     pub(super) fn tries<'a>(
         &'a self,
         request: &'a Request,
-        traffic: Traffic,
+        action: Action,
         deadline: Instant,
     ) -> Tries<'a> {
         let attempts = Attempts::new(self.policy, deadline);
-        Tries { wire: self, request, traffic, attempts, deadline, is_unclear: false }
+        let began = Instant::now();
+        Tries { wire: self, request, action, attempts, deadline, began, is_unclear: false }
     }
 
     /// Sends `request` with `authorization` until it is answered for good.
@@ -54,10 +59,10 @@ impl Wire {
         &self,
         request: &Request,
         authorization: Option<&HeaderValue>,
-        traffic: Traffic,
+        action: Action,
         deadline: Instant,
     ) -> Result<Answer, Failure> {
-        let mut tries = self.tries(request, traffic, deadline);
+        let mut tries = self.tries(request, action, deadline);
         loop {
             let attempt = tries.begin().await?;
             let exchange = self.transport.exchange(request, authorization, attempt);
@@ -72,9 +77,10 @@ impl Wire {
 impl Tries<'_> {
     /// Waits until the registry wants requests; the number of the try.
     pub(super) async fn begin(&mut self) -> Result<u32, Failure> {
-        if !self.wire.pauses.over(self.traffic, self.deadline).await {
+        let Some(began) = self.wire.pace.admit(self.action, self.deadline).await else {
             return Err(self.late("the registry asks to wait longer than the time limit of"));
-        }
+        };
+        self.began = began;
         Ok(self.attempts.start())
     }
 
@@ -99,9 +105,8 @@ impl Tries<'_> {
                 // A gateway that gave up does not know what became of the request behind it.
                 self.is_unclear = matches!(answer.status.as_u16(), 408 | 500 | 502 | 504);
                 let asked = retry::retry_after(&answer.headers, SystemTime::now());
-                if let Some(asked) = asked {
-                    self.wire.pauses.note(self.traffic, asked);
-                }
+                let is_rate = answer.status == StatusCode::TOO_MANY_REQUESTS;
+                self.wire.pace.refused(self.action, self.began, is_rate, asked);
                 asked
             }
             Ok(_) => return false,

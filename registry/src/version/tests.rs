@@ -75,6 +75,8 @@ fn edge_21_dates_hashes_and_leading_zeros_are_no_versions() {
         "x1.2.3",
         "",
         "1.2.3-rc1_",
+        "1.2.3-.a",
+        "1.2.3-rc.1-.a",
     ] {
         assert!(text.parse::<VersionTag>().is_err(), "{text}");
     }
