@@ -1,6 +1,7 @@
 //! A definition in the words of the engine's API.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 
 use testcontainers::bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding, PortMap,
@@ -18,6 +19,7 @@ pub(crate) fn create_body(
     definition: &ContainerDefinition,
     image: &str,
     labels: HashMap<String, String>,
+    publish_on: IpAddr,
 ) -> ContainerCreateBody {
     let words = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let attachment = definition.networks.first().filter(|_| definition.network_mode.is_none());
@@ -37,7 +39,7 @@ pub(crate) fn create_body(
         tty: Some(definition.tty),
         open_stdin: Some(definition.open_stdin),
         healthcheck: definition.healthcheck.as_ref().map(Healthcheck::api),
-        host_config: Some(host_config(definition, attachment)),
+        host_config: Some(host_config(definition, attachment, publish_on)),
         networking_config: attachment.map(|attachment| NetworkingConfig {
             endpoints_config: Some(HashMap::from([(
                 target(attachment).to_owned(),
@@ -69,6 +71,7 @@ pub(crate) fn target(attachment: &NetworkAttachment) -> &str {
 fn host_config(
     definition: &ContainerDefinition,
     attachment: Option<&NetworkAttachment>,
+    publish_on: IpAddr,
 ) -> HostConfig {
     let some = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let Limits { memory_bytes, processes, shm_bytes, ulimits } = &definition.limits;
@@ -79,7 +82,7 @@ fn host_config(
         .iter()
         .filter_map(|mount| mount.tmpfs_options().map(|options| (mount.target.clone(), options)));
     HostConfig {
-        port_bindings: Some(port_bindings(&definition.ports)),
+        port_bindings: Some(port_bindings(&definition.ports, publish_on)),
         network_mode: mode.or_else(|| attachment.map(|attachment| target(attachment).to_owned())),
         extra_hosts: Some(
             definition.hosts.iter().map(|(name, to)| format!("{name}:{to}")).collect(),
@@ -112,12 +115,12 @@ fn environment(env: &[(String, String)]) -> Vec<String> {
     last.into_iter().map(|(name, value)| format!("{name}={value}")).collect()
 }
 
-fn port_bindings(ports: &[PublishedPort]) -> PortMap {
+fn port_bindings(ports: &[PublishedPort], publish_on: IpAddr) -> PortMap {
     let mut bindings = PortMap::new();
     for port in ports {
         let bound = bindings.entry(port.to_string()).or_default().get_or_insert_default();
         bound.push(PortBinding {
-            host_ip: Some("127.0.0.1".to_owned()),
+            host_ip: Some(publish_on.to_string()),
             // An empty port lets the engine choose; choosing here would race with everyone else.
             host_port: Some(port.host_port.map(|port| port.to_string()).unwrap_or_default()),
         });
@@ -135,10 +138,13 @@ fn ulimit(ulimit: &Ulimit) -> ResourcesUlimits {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     fn body(definition: &ContainerDefinition) -> ContainerCreateBody {
-        create_body(definition, "web:1", HashMap::from([("whose".to_owned(), "ours".to_owned())]))
+        let labels = HashMap::from([("whose".to_owned(), "ours".to_owned())]);
+        create_body(definition, "web:1", labels, Ipv4Addr::LOCALHOST.into())
     }
 
     fn web() -> ContainerDefinition {

@@ -143,7 +143,15 @@ impl Engine {
     /// One that is not the process's own, on the present runtime.
     #[cfg(test)]
     pub(crate) fn over(docker: Docker) -> Self {
-        Self { docker, runtime: Handle::current(), thread: thread::current().id() }
+        let shared = Shared {
+            address: Address::Unix("/dev/null".into()),
+            origin: Origin::Caller,
+            host: Ipv4Addr::LOCALHOST.into(),
+            reaper: Mutex::default(),
+            swept: AtomicBool::new(true),
+        };
+        let (runtime, thread) = (Handle::current(), thread::current().id());
+        Self { docker, runtime, thread, shared: Arc::new(shared) }
     }
 
     /// The client, for work that is on the engine's runtime already.

@@ -46,9 +46,9 @@ mod create;
 mod definition;
 mod engine;
 mod exec;
-mod hash;
 #[cfg(test)]
 mod fake_engine;
+mod hash;
 mod image;
 mod lines;
 mod lock;

@@ -182,7 +182,7 @@ async fn create_and_start(
         name: Some(name.clone()),
         platform: definition.image.platform.clone().unwrap_or_default(),
     };
-    let body = create_body(definition, image, process.labels(node));
+    let body = create_body(definition, image, process.labels(node), engine.publish_on());
     let created = engine
         .docker()
         .create_container(Some(options), body)

@@ -161,6 +161,7 @@ impl<I: Image + 'static> Node for TestcontainersImage<I> {
             Some(_) => Vec::new(),
             None => world.attachments(&networks).await?,
         };
+        world.engine().check_testcontainers().await?;
         let container = start(&name, request, networks, &world).await?;
         Ok(Live::new(name, self, container))
     }

@@ -21,8 +21,11 @@ use crate::manifest::Manifest;
 use crate::reference::Reference;
 use crate::version::VersionTag;
 
+/// What is done to a piece of input: it panics when something does not hold.
+pub type Target = fn(&[u8]);
+
 /// All targets, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 15] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("auth_file", auth_file),
     ("challenge", challenge),
     ("docker_config", docker_config),

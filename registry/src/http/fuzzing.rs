@@ -38,7 +38,8 @@ pub fn challenge(data: &[u8]) {
     let mut length = 0;
     for challenge in &found {
         let written = written(challenge);
-        assert_eq!(challenges::parse([written.as_str()]), [challenge.clone()], "{written:?}");
+        let again = challenges::parse([written.as_str()]);
+        assert_eq!(again, std::slice::from_ref(challenge), "{written:?}");
         if let Challenge::Bearer(bearer) = challenge {
             let texts = [Some(&bearer.realm), bearer.service.as_ref(), bearer.scope.as_ref()];
             length += texts.into_iter().flatten().map(String::len).sum::<usize>();
