@@ -13,6 +13,7 @@ use crate::exit_code;
 use crate::failure::Failure;
 use crate::login::LoginArgs;
 use crate::logout::LogoutArgs;
+use crate::serve::ServeArgs;
 
 /// Move image tags in the registry itself: 1.2.3 becomes 1.2, 1 and latest, never backwards.
 ///
@@ -82,6 +83,11 @@ pub(crate) enum Command {
     /// Forget the user and password for a registry.
     #[command(after_help = exit_code::HELP)]
     Logout(LogoutArgs),
+    /// Be a registry, for tests and demonstrations.
+    ///
+    /// Its address is printed on stdout in one line. It ends on Ctrl-C or SIGTERM. Everything it
+    /// holds is in memory; it is no registry to keep images in.
+    Serve(ServeArgs),
 }
 
 #[derive(Debug, Args)]

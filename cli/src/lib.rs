@@ -23,6 +23,7 @@ mod plan_file;
 mod platforms;
 mod promote;
 mod results;
+mod serve;
 mod tag;
 mod text;
 mod untag;
@@ -66,6 +67,7 @@ pub fn main() -> std::process::ExitCode {
         Some(Command::Login(args)) => run(&args.output, async |_| login::run(args).await),
         Some(Command::Logout(args)) => run(&args.output, async |_| logout::run(args).await),
         Some(Command::Aliases(args)) => run(&args.output, async |_| aliases(args)),
+        Some(Command::Serve(args)) => run(&OutputArgs::default(), async |_| serve::run(args).await),
     };
     code.into()
 }

@@ -22,6 +22,7 @@ mod auth;
 mod blobs;
 mod call;
 mod connection;
+mod directory;
 mod fault;
 mod gate;
 mod manifests;
@@ -39,7 +40,9 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -47,9 +50,11 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::digest::Digest;
+use crate::store::{Blame, StoreError};
 use crate::tag::Tag;
 
 pub use answer::Answer;
+use directory::Directory;
 pub use fault::{Fault, FaultRule};
 pub use gate::Gate;
 pub use options::{
@@ -81,15 +86,49 @@ impl FakeRegistry {
     #[must_use]
     pub fn start(options: FakeOptions) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("bind a loopback port");
-        listener.set_nonblocking(true).expect("make a listener non-blocking");
-        let address = listener.local_addr().expect("ask a listener for its address");
+        Self::run(listener, options).expect("serve a registry")
+    }
+
+    /// Starts an empty registry on `listener`.
+    ///
+    /// # Errors
+    /// When the listener cannot be used, or there is no thread to be had.
+    pub fn listen(listener: TcpListener, options: FakeOptions) -> Result<Self, StoreError> {
+        Self::run(listener, options)
+            .map_err(|error| StoreError::new(Blame::Local, "serve a registry").with_source(error))
+    }
+
+    /// Starts a registry on `listener` that holds what is in the OCI layouts below `directory`,
+    /// each a repository by its path, and keeps there what it is sent. What is there is read into
+    /// memory first, so this is for tests and demonstrations.
+    ///
+    /// # Errors
+    /// When what is there cannot be read, or is no layout of a legal name; and as
+    /// [`FakeRegistry::listen`].
+    pub async fn over(
+        directory: &Path,
+        listener: TcpListener,
+        options: FakeOptions,
+    ) -> Result<Self, StoreError> {
+        let directory = Directory::new(directory);
+        let repositories = directory.load().await?;
+        let fake = Self::listen(listener, options)?;
+        let mut world = server::lock(&fake.shared);
+        world.repositories = repositories;
+        world.directory = Some(Arc::new(directory));
+        drop(world);
+        Ok(fake)
+    }
+
+    fn run(listener: TcpListener, options: FakeOptions) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(World::new(address, options)));
         let (stop, stopped) = oneshot::channel();
         let served = Arc::clone(&shared);
         let serve = move || server::run(listener, served, stopped).expect("serve a registry");
-        let thread = thread::Builder::new().name("fake-registry".to_owned()).spawn(serve);
-        let thread = Some(thread.expect("start a thread"));
-        Self { address, shared, stop: Some(stop), thread }
+        let thread = thread::Builder::new().name("fake-registry".to_owned()).spawn(serve)?;
+        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address it listens on.

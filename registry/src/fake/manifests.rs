@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::answer::Answer;
 use super::call::Call;
+use super::directory::What;
 use super::options::{TagWrites, TagsBesideTag};
 use super::world::{Content, StoredManifest, World, digest_invalid, digest_of, unsupported};
 use crate::digest::Digest;
@@ -142,6 +143,7 @@ impl World {
         self.check_writable(repository, &digest, &tags)?;
 
         let manifest = StoredManifest { media_type, bytes: call.body.clone() };
+        self.note(repository, What::Manifest(digest.clone(), manifest.clone(), tags.clone()));
         let content = self.content(repository);
         content.manifests.insert(digest.clone(), manifest);
         content.tags.extend(tags.iter().map(|tag| (tag.clone(), digest.clone())));
@@ -177,13 +179,16 @@ impl World {
             return Err(unsupported());
         }
         let content = self.content(repository);
-        let existed = match reference_kind {
-            Reference::Tag(tag) => content.tags.remove(&tag).is_some(),
+        let (existed, removed) = match reference_kind {
+            Reference::Tag(tag) => (content.tags.remove(&tag).is_some(), vec![tag]),
             Reference::Digest(digest) => {
+                let of_it = content.tags.iter().filter(|(_, target)| **target == digest);
+                let removed: Vec<Tag> = of_it.map(|(tag, _)| tag.clone()).collect();
                 content.tags.retain(|_, target| *target != digest);
-                content.manifests.remove(&digest).is_some()
+                (content.manifests.remove(&digest).is_some(), removed)
             }
         };
+        removed.into_iter().for_each(|tag| self.note(repository, What::Untagged(tag)));
         match existed {
             true => Ok(Answer::new(202)),
             false => Err(unknown(reference)),

@@ -21,6 +21,7 @@ use super::fault::Fault;
 use super::gate::Gate;
 use super::record::{AuthorizationKind, Ticket};
 use super::world::World;
+use crate::apply::chain;
 
 /// The world, shared by the server's thread and the test's.
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -80,20 +81,16 @@ async fn serve(
         return std::future::pending().await;
     }
     let call = Call::new(parts.method, &parts.uri, parts.headers, body);
-    let mut world = lock(&shared);
-    if matches!(fault, Some(Fault::ExpireTokens)) {
-        world.tokens.expire();
-    }
     if matches!(fault, Some(Fault::CutUpload(_))) {
-        world.receive_part(&call);
+        lock(&shared).receive_part(&call);
         return reset(&cut);
     }
-    let answer = act(&mut world, &call, fault.as_ref());
+    let answer = act_and_keep(&shared, &call, fault.as_ref()).await;
     if matches!(fault, Some(Fault::AnswerLost)) {
         return reset(&cut);
     }
     let (response, status, bytes) = deliver(answer, &call.method, fault.as_ref());
-    if let Some(record) = world.log.record(ticket) {
+    if let Some(record) = lock(&shared).log.record(ticket) {
         record.status = Some(status);
         record.response_bytes = bytes;
     }
@@ -117,10 +114,31 @@ async fn read(shared: &Shared, ticket: Ticket, body: Body, limit: usize) -> Opti
     Some(whole.into())
 }
 
+/// The answer, given once what it says is kept where it is to be kept.
+async fn act_and_keep(shared: &Shared, call: &Call, fault: Option<&Fault>) -> Answer {
+    let directory = lock(shared).directory.clone();
+    let Some(directory) = directory.filter(|_| !call.method.is_safe()) else {
+        return act(&mut lock(shared), call, fault);
+    };
+    let _turn = directory.turn().await;
+    let (answer, changes) = {
+        let mut world = lock(shared);
+        let answer = act(&mut world, call, fault);
+        (answer, std::mem::take(&mut world.changes))
+    };
+    for change in changes {
+        if let Err(error) = directory.keep(change).await {
+            return Answer::error(500, "UNKNOWN", &format!("failed to {}", chain(&error)));
+        }
+    }
+    answer
+}
+
 /// The answer, with what the fault does to it short of the connection.
 fn act(world: &mut World, call: &Call, fault: Option<&Fault>) -> Answer {
     match fault {
         Some(Fault::Answer(answer)) => return answer.clone(),
+        Some(Fault::ExpireTokens) => world.tokens.expire(),
         Some(Fault::Retag { repository, tag, digest }) => {
             world.content(repository).tags.insert(tag.clone(), digest.clone());
         }

@@ -1,9 +1,11 @@
 //! Blobs, on their way in: mounts and upload sessions.
 
+use bytes::Bytes;
 use serde_json::json;
 
 use super::answer::Answer;
 use super::call::{Call, Endpoint};
+use super::directory::What;
 use super::options::Chunks;
 use super::world::{Upload, World, digest_invalid, digest_of, unsupported};
 use crate::digest::Digest;
@@ -18,6 +20,7 @@ impl World {
                 return Err(Answer::error(status, "UNAUTHORIZED", "unauthorized to access it"));
             }
             if let Some(blob) = source.and_then(|source| source.blobs.get(&digest)).cloned() {
+                self.note(repository, What::Blob(digest.clone(), blob.clone()));
                 self.content(repository).blobs.insert(digest.clone(), blob);
                 return Ok(self.stored(repository, &digest));
             }
@@ -152,7 +155,9 @@ impl World {
     fn store(&mut self, repository: &str, digest: &str, blob: &[u8]) -> Result<Answer, Answer> {
         let digest = digest_of(digest)?;
         digest.verify(blob).map_err(|_| digest_invalid(digest.as_str()))?;
-        self.content(repository).blobs.insert(digest.clone(), blob.to_vec().into());
+        let blob = Bytes::copy_from_slice(blob);
+        self.note(repository, What::Blob(digest.clone(), blob.clone()));
+        self.content(repository).blobs.insert(digest.clone(), blob);
         Ok(self.stored(repository, &digest))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -9,6 +10,7 @@ use serde_json::json;
 use super::answer::Answer;
 use super::auth::Tokens;
 use super::call::{Call, Endpoint};
+use super::directory::{Change, Directory, What};
 use super::fault::Faults;
 use super::options::FakeOptions;
 use super::record::Log;
@@ -34,6 +36,10 @@ pub(super) struct World {
     pub(super) tokens: Tokens,
     pub(super) faults: Faults,
     pub(super) log: Log,
+    /// Where all of it is kept, if it is.
+    pub(super) directory: Option<Arc<Directory>>,
+    /// What is to be kept of the request under way.
+    pub(super) changes: Vec<Change>,
     /// How many manifests were read.
     pub(super) pulls: usize,
 }
@@ -65,6 +71,8 @@ impl World {
             tokens: Tokens::default(),
             faults: Faults::default(),
             log: Log::default(),
+            directory: None,
+            changes: Vec::new(),
             pulls: 0,
         }
     }
@@ -132,6 +140,13 @@ impl World {
     /// The repository, created when it is not there.
     pub(super) fn content(&mut self, repository: &str) -> &mut Content {
         self.repositories.entry(repository.to_owned()).or_default()
+    }
+
+    /// Notes what is to be kept, where anything is.
+    pub(super) fn note(&mut self, repository: &str, what: What) {
+        if self.directory.is_some() {
+            self.changes.push(Change { repository: repository.to_owned(), what });
+        }
     }
 
     /// `path` as a `Location` or `Link` has it.

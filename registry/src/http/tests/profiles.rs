@@ -17,8 +17,11 @@ use crate::secret::Secret;
 use crate::store::{Blame, Store as _};
 use crate::tag::Tag;
 
+/// A profile's name, and what each act costs.
+type Cost = (&'static str, [usize; 5]);
+
 /// The most requests that each act costs, with those for tokens, in the order of the story.
-const BUDGETS: [(&str, [usize; 5]); 13] = [
+const BUDGETS: [Cost; 13] = [
     ("acr", [9, 6, 10, 25, 27]),
     ("artifactory", [9, 11, 10, 25, 27]),
     ("distribution-2", [9, 6, 10, 28, 27]),
@@ -134,8 +137,7 @@ async fn every_profile_is_released_and_promoted_to_within_its_budget() {
         assert_eq!(profile.name, name);
         costs.push((name, story(profile).await));
     }
-    let within = |(own, most): (&(&str, [usize; 5]), &(&str, [usize; 5]))| {
-        own.1.iter().zip(most.1).all(|(cost, most)| *cost <= most)
-    };
+    let within =
+        |(own, most): (&Cost, &Cost)| own.1.iter().zip(most.1).all(|(cost, most)| *cost <= most);
     assert!(costs.iter().zip(&BUDGETS).all(within), "it costs {costs:#?}, and may {BUDGETS:#?}");
 }
