@@ -13,6 +13,7 @@ use crate::exit_code;
 use crate::failure::Failure;
 use crate::login::LoginArgs;
 use crate::logout::LogoutArgs;
+use crate::mirror::Mirror;
 use crate::serve::ServeArgs;
 
 /// Move image tags in the registry itself: 1.2.3 becomes 1.2, 1 and latest, never backwards.
@@ -264,6 +265,16 @@ pub(crate) struct RegistryArgs {
     /// Key of the client certificate, in PEM.
     #[arg(long, value_name = "FILE", requires = "cert_file")]
     pub(crate) key_file: Option<PathBuf>,
+    /// Read manifests by digest, and blobs, of REGISTRY from MIRROR first, which is
+    /// [http://]HOST[:PORT][/PATH]. May be repeated, and separated by commas in OCITAG_MIRRORS.
+    /// What decides anything is never asked of a mirror, and it is shown no password but its own.
+    #[arg(
+        long = "mirror",
+        value_name = "REGISTRY=MIRROR",
+        env = "OCITAG_MIRRORS",
+        value_delimiter = ','
+    )]
+    pub(crate) mirrors: Vec<Mirror>,
     /// How many requests may be under way at once.
     #[arg(long, value_name = "N", default_value = "8")]
     pub(crate) concurrency: NonZeroUsize,

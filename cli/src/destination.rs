@@ -13,7 +13,11 @@ use plimsoll_registry::{
 use crate::args::RegistryArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
+use crate::mirror::Mirror;
 use crate::promote::Ends;
+
+/// How registries know this program.
+const USER_AGENT: &str = concat!("ocitag/", env!("CARGO_PKG_VERSION"));
 
 /// Opens stores; the connections and tokens of one registry are shared by its repositories.
 pub(crate) struct Destinations<'a> {
@@ -126,36 +130,68 @@ impl<'a> Destinations<'a> {
         if let Some(registry) = self.registries.get(host) {
             return Ok(registry.clone());
         }
+        let mut certificates = self.certificates(host)?;
+        if let (Some(cert), Some(key)) = (&self.args.cert_file, &self.args.key_file) {
+            let with = certificates.with_identity_files(cert, key);
+            certificates = with.map_err(|error| unusable(&error))?;
+        }
         let options = RegistryOptions {
             plain_http: self.args.plain_http,
             insecure_skip_tls_verify: self.args.insecure_skip_tls_verify,
-            certificates: self.certificates(host)?,
+            certificates,
             timeout: Duration::from_secs(self.args.timeout),
-            user_agent: concat!("ocitag/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: USER_AGENT.to_owned(),
             credentials: Arc::clone(&self.credentials),
             ..RegistryOptions::default()
         };
-        let registry = Registry::new(host.clone(), &options)?;
+        let mut registry = Registry::new(host.clone(), &options)?;
+        if let Some((mirror, prefix)) = self.mirror(host)? {
+            registry = registry.with_mirror(mirror, &prefix);
+        }
         self.registries.insert(host.clone(), registry.clone());
         Ok(registry)
     }
 
-    /// What Docker's and Podman's `certs.d` have for the host, and what the options add.
-    fn certificates(&self, host: &Host) -> Result<Certificates, Failure> {
-        let failure = |error: CertificateError| {
-            let remedy = error.remedy();
-            Failure::of(&error, ExitCode::Local).with_remedy(remedy)
+    /// The mirror of the registry at `host`, and the path of its copy there.
+    fn mirror(&self, host: &Host) -> Result<Option<(Registry, String)>, Failure> {
+        let mut named = self.args.mirrors.iter().filter(|mirror| mirror.origin == *host);
+        let Some(Mirror { host, prefix, plain_http, .. }) = named.next() else { return Ok(None) };
+        if let Some(other) = named.next() {
+            let (origin, other) = (&other.origin, &other.host);
+            return Err(Failure::usage(format!("{origin} has two mirrors, {host} and {other}"))
+                .with_remedy("name one of them"));
+        }
+        let options = RegistryOptions {
+            plain_http: *plain_http,
+            certificates: self.certificates(host)?,
+            timeout: Duration::from_secs(self.args.timeout),
+            // The registry itself is the next try.
+            retries: 0,
+            user_agent: USER_AGENT.to_owned(),
+            // What the options say is for the registry itself.
+            credentials: Arc::new(Credentials::from_environment(&self.environment)),
+            ..RegistryOptions::default()
         };
-        let directories = Certificates::directories(&self.environment);
-        let mut certificates = Certificates::of_host(host, &directories).map_err(failure)?;
-        if let Some(file) = &self.args.ca_file {
-            certificates = certificates.with_authority_file(file).map_err(failure)?;
-        }
-        if let (Some(cert), Some(key)) = (&self.args.cert_file, &self.args.key_file) {
-            certificates = certificates.with_identity_files(cert, key).map_err(failure)?;
-        }
-        Ok(certificates)
+        Ok(Some((Registry::new(host.clone(), &options)?, prefix.clone())))
     }
+
+    /// What Docker's and Podman's `certs.d` have for the host, and the authority that is trusted
+    /// beside.
+    fn certificates(&self, host: &Host) -> Result<Certificates, Failure> {
+        let directories = Certificates::directories(&self.environment);
+        let found = Certificates::of_host(host, &directories);
+        match &self.args.ca_file {
+            Some(file) => found.and_then(|found| found.with_authority_file(file)),
+            None => found,
+        }
+        .map_err(|error| unusable(&error))
+    }
+}
+
+/// Certificates that cannot be used.
+fn unusable(error: &CertificateError) -> Failure {
+    let remedy = error.remedy();
+    Failure::of(error, ExitCode::Local).with_remedy(remedy)
 }
 
 /// A password given for one registry is not shown to another.

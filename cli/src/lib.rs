@@ -16,6 +16,7 @@ mod github;
 mod lines;
 mod login;
 mod logout;
+mod mirror;
 mod narrator;
 mod output;
 mod pace;

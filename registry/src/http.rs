@@ -23,6 +23,7 @@ mod feed;
 pub(crate) mod fuzzing;
 mod link;
 mod location;
+mod mirror;
 mod opened;
 mod options;
 mod pace;

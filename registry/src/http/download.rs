@@ -21,13 +21,20 @@ use crate::store::{Blame, StoreError};
 /// A blob on its way here. Each time the way breaks, the rest is asked for at the registry
 /// again, never where it redirected to: that may have expired.
 struct Download {
-    registry: Registry,
-    scope: Scope,
-    request: Request,
+    place: Place,
+    /// The registry itself, while `place` is a mirror of it.
+    origin: Option<Place>,
     blob: Descriptor,
     /// How many bytes have come.
     at: u64,
     patience: Patience,
+}
+
+/// Where a blob is asked for.
+struct Place {
+    registry: Registry,
+    scope: Scope,
+    request: Request,
 }
 
 /// The answer that is being read.
@@ -53,10 +60,17 @@ impl BlobSource for RepositoryStore {
             let is_there = self.has_blob(blob).await?;
             return Ok(is_there.then(|| BlobReader::from(Bytes::new())));
         }
-        let (registry, scope) = (self.registry().clone(), self.scope().clone());
-        let patience = Patience::new(registry.wire());
-        let blob = blob.clone();
-        let download = Download { registry, scope, request, blob, at: offset, patience };
+        let mirror = self.registry().mirror().and_then(|mirror| mirror.repository(self.path()));
+        let own = Place::new(self, request);
+        let (place, origin) = match mirror {
+            Some(store) => {
+                let request = store.blob_request(Method::GET, blob, "read");
+                (Place::new(&store, request), Some(own))
+            }
+            None => (own, None),
+        };
+        let patience = Patience::new(place.registry.wire());
+        let mut download = Download { place, origin, blob: blob.clone(), at: offset, patience };
         let Some(body) = download.open().await? else { return Ok(None) };
         let chunks = stream::try_unfold((download, body), |(mut download, mut body)| async {
             let chunk = download.next(&mut body).await?;
@@ -70,15 +84,43 @@ impl BlobSource for RepositoryStore {
     }
 }
 
+impl Place {
+    fn new(store: &RepositoryStore, request: Request) -> Self {
+        Self { registry: store.registry().clone(), scope: store.scope().clone(), request }
+    }
+}
+
 impl Download {
     /// Asks for what is left; `None` when the registry does not have the blob.
-    async fn open(&self) -> Result<Option<Body>, StoreError> {
-        let mut request = self.request.clone();
+    async fn open(&mut self) -> Result<Option<Body>, StoreError> {
+        loop {
+            let opened = self.open_here().await;
+            let is_given = matches!(opened, Ok(Some(_)));
+            if is_given || !self.turn_to_origin(opened.as_ref().err()) {
+                return opened;
+            }
+        }
+    }
+
+    /// Leaves the mirror; whether it was at one.
+    fn turn_to_origin(&mut self, error: Option<&StoreError>) -> bool {
+        let Some(origin) = self.origin.take() else { return false };
+        if let (Some(mirror), Some(error)) = (origin.registry.mirror(), error) {
+            mirror.failed(error);
+        }
+        self.patience = Patience::new(origin.registry.wire());
+        self.place = origin;
+        true
+    }
+
+    async fn open_here(&self) -> Result<Option<Body>, StoreError> {
+        let Place { registry, scope, .. } = &self.place;
+        let mut request = self.place.request.clone();
         if self.at > 0 {
             let range = HeaderValue::from_str(&format!("bytes={}-", self.at));
             request = request.with_header(RANGE, range.expect("digits are header text"));
         }
-        let opened = self.registry.send_for_head(&request, &self.scope).await?;
+        let opened = registry.send_for_head(&request, scope).await?;
         let head = &opened.head;
         let is_own = redirect::is_same_host(&request.url, &head.url);
         let is_page = head.is_html() && self.blob.media_type != MediaType::new("text/html");
@@ -100,13 +142,13 @@ impl Download {
             404 if is_own && !head.is_html() => {
                 let answer = opened.read(&request).await.map_err(|failure| failure.error)?;
                 match refusal::is_denial(&request, &answer) {
-                    true => Err(self.registry.refusal(&request, &self.scope, &answer)),
+                    true => Err(registry.refusal(&request, scope, &answer)),
                     false => Ok(None),
                 }
             }
             _ => {
                 let answer = opened.read(&request).await.map_err(|failure| failure.error)?;
-                Err(self.registry.refusal(&request, &self.scope, &answer))
+                Err(registry.refusal(&request, scope, &answer))
             }
         }
     }
@@ -114,7 +156,21 @@ impl Download {
     /// The next bytes; `None` at the end of the blob.
     async fn next(&mut self, body: &mut Body) -> Result<Option<Bytes>, StoreError> {
         loop {
-            let failure = match body.opened.chunk(&self.request).await {
+            let error = match self.next_here(body).await {
+                Ok(chunk) => return Ok(chunk),
+                Err(error) => error,
+            };
+            // More bytes than there are cannot be taken back.
+            if self.at > self.blob.size || !self.turn_to_origin(Some(&error)) {
+                return Err(error);
+            }
+            *body = self.open().await?.ok_or(error)?;
+        }
+    }
+
+    async fn next_here(&mut self, body: &mut Body) -> Result<Option<Bytes>, StoreError> {
+        loop {
+            let failure = match body.opened.chunk(&self.place.request).await {
                 Ok(Some(mut chunk)) => {
                     let known = body.skip.min(chunk.len() as u64);
                     body.skip -= known;
@@ -137,18 +193,18 @@ impl Download {
     }
 
     async fn resume(&mut self, failure: Option<StoreError>) -> Result<Body, StoreError> {
-        let Self { request, blob, at, .. } = self;
+        let Self { place: Place { request, registry, .. }, blob, at, .. } = self;
         let message =
             format!("{}: it breaks off after {at} of {} bytes", request.purpose, blob.size);
         let broken = StoreError::new(Blame::Registry, message);
-        if !self.patience.pause(self.registry.wire(), self.at, None).await {
+        if !self.patience.pause(registry.wire(), *at, None).await {
             return Err(match failure {
                 Some(failure) => broken.with_source(failure),
                 None => broken,
             });
         }
         // It was there a moment ago.
-        self.open().await?.ok_or(broken)
+        self.open_here().await?.ok_or(broken)
     }
 
     /// Refuses a size that is not the promised one.
@@ -174,7 +230,7 @@ impl Download {
     }
 
     fn damaged(&self, problem: &str) -> StoreError {
-        StoreError::new(Blame::Registry, format!("{}: {problem}", self.request.purpose))
+        StoreError::new(Blame::Registry, format!("{}: {problem}", self.place.request.purpose))
     }
 }
 

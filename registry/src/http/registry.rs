@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::action::Action;
 use super::auth::{Auth, Pass};
+use super::mirror::Mirror;
 use super::opened::Opened;
 use super::options::RegistryOptions;
 use super::pace::Pace;
@@ -32,6 +33,7 @@ use crate::store::{Blame, StoreError};
 #[derive(Clone)]
 pub struct Registry {
     inner: Arc<Inner>,
+    mirror: Option<Arc<Mirror>>,
 }
 
 struct Inner {
@@ -94,7 +96,25 @@ impl Registry {
                 tagging: Tagging::new(options.tags_at_once),
                 referrers: AsyncMutex::new(()),
             }),
+            mirror: None,
         })
+    }
+
+    /// The same registry, of whose content `mirror` is asked first, at `prefix/PATH` for what
+    /// is at `PATH` here.
+    ///
+    /// That goes for what a digest names: manifests by digest, and blobs. What decides anything,
+    /// such as where a tag points, is asked of the registry itself, since a mirror may be behind;
+    /// and so is what the mirror does not give, for whatever reason. `mirror` is shown its own
+    /// credentials and never this registry's. Without retries it is given up the sooner.
+    #[must_use]
+    pub fn with_mirror(mut self, mirror: Self, prefix: &str) -> Self {
+        self.mirror = Some(Arc::new(Mirror::new(mirror, prefix)));
+        self
+    }
+
+    pub(super) fn mirror(&self) -> Option<&Mirror> {
+        self.mirror.as_deref()
     }
 
     /// The repository at `path` of this registry: a legal one, such as

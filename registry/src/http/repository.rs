@@ -178,6 +178,33 @@ impl RepositoryStore {
         }
     }
 
+    /// The manifest at `selector` as a mirror has it, if there is a mirror that has it. Where a
+    /// tag points says the registry itself.
+    async fn get_mirrored(&self, selector: &Selector) -> Result<Option<Manifest>, StoreError> {
+        let Some(mirror) = self.registry.mirror() else { return Ok(None) };
+        let Some(store) = mirror.repository(&self.path) else { return Ok(None) };
+        let digest = match selector {
+            Selector::Digest(digest) => digest.clone(),
+            Selector::Tag(_) => match self.head(selector).await? {
+                Some(descriptor) => descriptor.digest,
+                None => return Ok(None),
+            },
+        };
+        let selector = Selector::Digest(digest);
+        if let Some(manifest) = self.remembered(&selector) {
+            return Ok(Some(manifest));
+        }
+        let found = store.get_anew(&selector).await;
+        let found = found.unwrap_or_else(|error| {
+            mirror.failed(&error);
+            None
+        });
+        if let Some(manifest) = &found {
+            self.remember(manifest);
+        }
+        Ok(found)
+    }
+
     fn remembered(&self, selector: &Selector) -> Option<Manifest> {
         let Selector::Digest(digest) = selector else { return None };
         self.read.lock().expect("no holder of this lock panics").get(digest).cloned()
@@ -232,7 +259,10 @@ impl Store for RepositoryStore {
     }
 
     async fn get(&self, selector: &Selector) -> Result<Option<Manifest>, StoreError> {
-        match self.remembered(selector) {
+        if let Some(manifest) = self.remembered(selector) {
+            return Ok(Some(manifest));
+        }
+        match self.get_mirrored(selector).await? {
             Some(manifest) => Ok(Some(manifest)),
             None => self.get_anew(selector).await,
         }

@@ -11,6 +11,7 @@ mod edges;
 mod faults;
 mod issuers;
 mod manifests;
+mod mirrors;
 #[cfg(feature = "fake")]
 mod profiles;
 mod pushes;
