@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -50,12 +50,9 @@ impl Ocitag {
         self.run_with_stdin(args, "")
     }
 
-    pub(crate) fn run_with_stdin<S: AsRef<OsStr>>(
-        &self,
-        args: impl IntoIterator<Item = S>,
-        stdin: &str,
-    ) -> Run {
-        let mut child = Command::new(PROGRAM)
+    /// Starts it with pipes for its input and output.
+    pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Child {
+        Command::new(PROGRAM)
             .args(args)
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
@@ -65,7 +62,15 @@ impl Ocitag {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("start ocitag");
+            .expect("start ocitag")
+    }
+
+    pub(crate) fn run_with_stdin<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        stdin: &str,
+    ) -> Run {
+        let mut child = self.spawn(args);
         // It may end without having read its input.
         let _ = child.stdin.take().expect("its standard input").write_all(stdin.as_bytes());
         let output = child.wait_with_output().expect("wait for ocitag");

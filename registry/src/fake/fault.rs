@@ -1,5 +1,7 @@
 //! What can be made to go wrong.
 
+use std::sync::mpsc::Sender;
+
 use super::answer::Answer;
 use super::gate::Gate;
 use crate::digest::Digest;
@@ -44,6 +46,14 @@ pub enum Fault {
     /// No answer at all, until the client or the registry closes the connection; the registry
     /// does not act.
     Stall,
+    /// So many bytes of the body are read and, if they are of an upload, kept; then a message is
+    /// sent, and there is no answer until the client closes the connection: the moment to kill it.
+    Hold {
+        /// How many bytes of the body are read at most.
+        bytes: usize,
+        /// Where the message goes.
+        reached: Sender<()>,
+    },
     /// Just before the registry acts on the request, somebody else moves a tag.
     Retag {
         /// The repository, without host.

@@ -70,7 +70,7 @@ async fn serve(
         return reset(&cut);
     }
     let limit = match fault {
-        Some(Fault::CutUpload(limit)) => limit,
+        Some(Fault::CutUpload(bytes) | Fault::Hold { bytes, .. }) => bytes,
         _ => usize::MAX,
     };
     let Some(body) = read(&shared, ticket, body, limit).await else {
@@ -81,6 +81,12 @@ async fn serve(
         return std::future::pending().await;
     }
     let call = Call::new(parts.method, &parts.uri, parts.headers, body);
+    if let Some(Fault::Hold { reached, .. }) = &fault {
+        lock(&shared).receive_part(&call);
+        // A test that does not wait any more needs no message.
+        let _ = reached.send(());
+        return std::future::pending().await;
+    }
     if matches!(fault, Some(Fault::CutUpload(_))) {
         lock(&shared).receive_part(&call);
         return reset(&cut);
