@@ -73,26 +73,32 @@ impl Leftovers {
         containers.is_empty() && networks.is_empty() && volumes.is_empty()
     }
 
-    /// Removes it all: containers first, since they hold the rest. What cannot be removed, or is
+    /// Removes it all, containers first, since they hold the rest. What cannot be removed, or is
     /// gone already, is passed over: whoever wants to know looks again.
+    ///
+    /// If a container is still there, or still going, the rest has to wait for the next look:
+    /// taking a container off a network while the engine does the same can leave the network
+    /// with an endpoint that nothing removes any more (seen with Docker 20.10).
     pub async fn remove(&self, docker: &Docker) {
         let options = RemoveContainerOptions { force: true, v: true, link: false };
-        join_all(
-            self.containers
-                .iter()
-                .map(|(id, _)| docker.remove_container(id, Some(options.clone()))),
-        )
-        .await;
+        let containers = self.containers.iter();
+        let removed =
+            join_all(containers.map(|(id, _)| docker.remove_container(id, Some(options.clone()))));
+        if !removed.await.iter().all(is_gone) {
+            return;
+        }
         join_all(self.networks.iter().map(|(id, _)| remove_network(docker, id))).await;
         let options = RemoveVolumeOptions { force: true };
-        join_all(
-            self.volumes.iter().map(|(id, _)| docker.remove_volume(id, Some(options.clone()))),
-        )
-        .await;
+        let volumes = self.volumes.iter();
+        join_all(volumes.map(|(id, _)| docker.remove_volume(id, Some(options.clone())))).await;
     }
 }
 
-/// A network goes once nobody is on it, strangers included.
+fn is_gone(removed: &Result<(), Error>) -> bool {
+    matches!(removed, Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }))
+}
+
+/// A network goes once nobody is on it. Who is left on it is a stranger.
 async fn remove_network(docker: &Docker, id: &str) {
     let Err(Error::DockerResponseServerError { status_code: 403, .. }) =
         docker.remove_network(id).await
