@@ -1,8 +1,12 @@
 //! Processes that are told to be one run share one container.
 
+use std::process::Stdio;
+
 use plimsoll_harness::testcontainers::bollard::query_parameters::ListContainersOptions;
 use plimsoll_harness::{ContainerDefinition, Engine, LogWait, require_docker, scope};
 use plimsoll_tests::image::SCRATCH;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
 
 use super::{NEVER, Process, find, gone};
 use crate::{Error, TestResult};
@@ -107,6 +111,34 @@ async fn remove(engine: &Engine, label: &str) -> TestResult {
         })
         .await?;
     gone(engine, label).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_test_that_outlives_its_runner_keeps_what_it_shares() -> TestResult {
+    let engine = require_docker!();
+    let (run, image) = (RunId::new("orphan"), SCRATCH.ensure(&engine).await?);
+    let script = "NEXTEST_RUN_ID=$3 \"$1\" share \"$2\"; true";
+    let mut runner = Command::new("sh")
+        .args(["-c", script, "sh", env!("CARGO_BIN_EXE_lives"), &image, &run.0])
+        .env_remove("NEXTEST_RUN_ID")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let end_of_the_test = runner.stdin.take();
+    let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
+    let id = lines.next_line().await?.ok_or("it has ended without a word")?;
+    let lease = label(&engine, &id).await?;
+    runner.kill().await?;
+    // A process that comes now sweeps what belongs to the dead: not this.
+    let mut other = Process::start(&engine, &["hold", "1"]).await?;
+    assert_eq!(other.line().await?, "ready");
+    assert_eq!(count(&engine, &lease).await?, 1);
+    drop(end_of_the_test);
+    gone(&engine, &lease).await?;
+    other.child.kill().await?;
+    gone(&engine, &other.label()).await?;
     Ok(())
 }
 
