@@ -17,7 +17,8 @@ use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, Image, ImageExt, TestcontainersError};
 use tokio::sync::oneshot;
 
-use crate::container::Container;
+use crate::container::{self, Container};
+use crate::create::target;
 use crate::definition::NetworkAttachment;
 use crate::image::{ImageDefinition, PullPolicy, ensure};
 use crate::logs::LogTail;
@@ -140,7 +141,7 @@ impl<I: Image + 'static> Node for TestcontainersImage<I> {
     }
 
     fn outline(spec: &Planned<I>) -> PlannedKind {
-        let networks = spec.networks.iter().map(|attachment| format!("{:?}", attachment.network));
+        let networks = spec.networks.iter().map(|attachment| target(attachment).to_owned());
         PlannedKind::Testcontainers {
             image: spec.request.descriptor(),
             networks: networks.collect(),
@@ -208,8 +209,16 @@ async fn start<I: Image + 'static>(
             return Err(failure(node, container, flatten(failed)).await);
         }
     };
-    let Some(container) = container.transpose()? else {
-        return Err(failure(node, None, flatten(starting.await)).await);
+    let container = match container {
+        Some(Ok(container)) => container,
+        None => return Err(failure(node, None, flatten(starting.await)).await),
+        Some(Err(error)) => {
+            drop(keep);
+            let _ = starting.await;
+            // Known by nothing but its name.
+            let _ = container::remove(world.engine().docker().clone(), full_name).await;
+            return Err(error);
+        }
     };
     let reason = tokio::select! {
         started = &mut starting => match flatten(started) {

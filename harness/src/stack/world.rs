@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{OnceCell, watch};
 
 use crate::container::Container;
 use crate::definition::{ContainerDefinition, MountSource, NetworkAttachment, NetworkTarget};
@@ -24,20 +24,16 @@ struct State {
     places: Mutex<HashMap<String, String>>,
     /// The network of those that name none, once the first of them is there.
     network: Option<OnceCell<Network>>,
-    /// Starting a container keeps a core busy; waiting for it does not.
-    cores: Semaphore,
     given_up: watch::Receiver<bool>,
     teardown: Mutex<Teardown>,
 }
 
 impl World {
     pub(crate) fn new(engine: Engine, own_network: bool, given_up: watch::Receiver<bool>) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self(Arc::new(State {
             engine,
             places: Mutex::default(),
             network: own_network.then(OnceCell::new),
-            cores: Semaphore::new(cores.max(2)),
             given_up,
             teardown: Mutex::default(),
         }))
@@ -54,10 +50,7 @@ impl World {
     ) -> Result<Container, StartError> {
         definition.check_readiness()?;
         self.place(&mut definition).await?;
-        let container = {
-            let _core = self.core().await;
-            run(self.engine().clone(), definition.clone()).await?
-        };
+        let container = run(self.engine().clone(), definition.clone()).await?;
         self.teardown(|teardown| teardown.container(&definition.name, container.id()));
         tokio::select! {
             ready = definition.wait_ready(&container) => ready?,
@@ -92,11 +85,6 @@ impl World {
             attachment
         });
         Ok(placed.collect())
-    }
-
-    /// Waits for one of the cores that containers are started on.
-    pub(crate) async fn core(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
-        self.0.cores.acquire().await.ok()
     }
 
     /// Returns when the stack is given up.
