@@ -1,8 +1,9 @@
 //! `#[derive(Stack)]`.
 
 use proc_macro2::TokenStream;
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Result, Type, Visibility};
 
 /// A field of the stack.
@@ -22,9 +23,9 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         return Err(Error::new_spanned(parameter, reason));
     }
     let nodes = nodes(input)?;
-    let (constants, live, stack) =
-        (constants(input, &nodes), live(input, &nodes), stack(input, &nodes));
-    Ok(quote! { #constants #live #stack })
+    let (checks, constants) = (checks(&nodes), constants(input, &nodes));
+    let (live, stack) = (live(input, &nodes), stack(input, &nodes));
+    Ok(quote! { #checks #constants #live #stack })
 }
 
 fn nodes(input: &DeriveInput) -> Result<Vec<Node<'_>>> {
@@ -54,6 +55,19 @@ fn nodes(input: &DeriveInput) -> Result<Vec<Node<'_>>> {
             Ok(Node { visibility: &field.vis, field: ident, ty: &field.ty, name, constant })
         })
         .collect()
+}
+
+/// A type that is no node is reported where it is written, before all that follows from it.
+fn checks(nodes: &[Node<'_>]) -> TokenStream {
+    let checks = nodes.iter().map(|Node { ty, .. }| {
+        quote_spanned! { ty.span() => node::<#ty>(); }
+    });
+    quote! {
+        const _: fn() = || {
+            fn node<N: ::plimsoll_harness::Node>() {}
+            #(#checks)*
+        };
+    }
 }
 
 fn constants(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {

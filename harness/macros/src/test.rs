@@ -6,7 +6,7 @@ use syn::{Error, ItemFn, Result};
 
 pub(crate) fn expand(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(arguments, "there is nothing to be said here"));
+        return Err(Error::new_spanned(arguments, "this attribute takes no arguments"));
     }
     if let Some(input) = function.sig.inputs.first() {
         let reason = "a test takes no arguments: start what it needs in it";

@@ -10,6 +10,11 @@ use crate::stack::{DefineError, Links};
 
 /// What a container shall be, in the user's own words: a plain struct with a field for whatever
 /// tests change. [`crate::Stack`] has an example.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be a node of a stack",
+    label = "not the definition of a container, a volume or a network",
+    note = "`plimsoll_harness::Define` makes a type the definition of a container"
+)]
 pub trait Define: Clone + Debug + Send + Sync + 'static {
     /// The definition in the words of the engine. Called once for each plan, before Docker is
     /// asked for anything; it must have no effects. Its name becomes that of the node.

@@ -16,11 +16,6 @@ use crate::volume::{self, Volume, VolumeDefinition};
 
 /// What can be a field of a stack: a container's definition, be it one's own ([`Define`]) or an
 /// image of testcontainers; a volume's; a network's.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be a node of a stack",
-    label = "not a definition of a container, a volume or a network",
-    note = "implement `plimsoll_harness::Define` for it to make it a container"
-)]
 pub trait Node: Clone + Debug + Send + Sync + 'static {
     /// It, running.
     type Live: Send + 'static;
