@@ -34,8 +34,9 @@ fn kill(
     fake.fail(rule(reached));
     let mut child = ocitag.spawn(args);
     let has_come = moment.recv_timeout(PATIENCE);
-    child.kill()?;
+    let killed = child.kill();
     let ended = child.wait_with_output()?;
+    killed?;
     has_come.unwrap_or_else(|error| panic!("{error}: {ended:?}"));
     assert_eq!(ended.status.signal(), Some(9), "it ended by itself: {ended:?}");
     Ok(())
