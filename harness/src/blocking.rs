@@ -31,7 +31,7 @@ use crate::engine::Engine;
 ///
 /// It is called in work that was handed to [`Engine::call`]: what it waits for would have to be
 /// done by the very thread that waits.
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub fn block_on<F: IntoFuture>(future: F) -> F::Output {
     // Without an engine every future of this crate ends at once, and needs nothing to do so.
     let engine = Engine::connect().ok();
     let here = engine.as_ref().is_some_and(Engine::is_this_thread);
@@ -40,7 +40,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     let wakeup = Arc::new(Wakeup { thread: thread::current(), woken: AtomicBool::new(false) });
     let waker = Waker::from(wakeup.clone());
     let mut context = Context::from_waker(&waker);
-    let mut future = pin!(future);
+    let mut future = pin!(future.into_future());
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
             return output;

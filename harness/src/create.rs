@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use testcontainers::bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig, PortBinding, PortMap,
-    ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, NetworkingConfig,
+    PortBinding, PortMap, ResourcesUlimits, RestartPolicy, RestartPolicyNameEnum,
 };
 
 use crate::definition::{
@@ -100,6 +100,10 @@ fn host_config(
         cap_drop: some(&definition.cap_drop),
         readonly_rootfs: Some(definition.read_only_root),
         init: definition.init.then_some(true),
+        log_config: definition.log_driver.clone().map(|driver| HostConfigLogConfig {
+            typ: Some(driver),
+            ..HostConfigLogConfig::default()
+        }),
         // A crash loop would look like a running container.
         restart_policy: Some(RestartPolicy {
             name: Some(RestartPolicyNameEnum::NO),

@@ -20,7 +20,7 @@ use testcontainers::bollard::models::ContainerCreateBody;
 
 use crate::image::{ImageDefinition, PullPolicy};
 use crate::network::Network;
-use crate::wait::LogWait;
+use crate::wait::Wait;
 
 /// A container to start: plain data that can be cloned, changed and started any number of times.
 ///
@@ -95,8 +95,11 @@ pub struct ContainerDefinition {
     pub healthcheck: Option<Healthcheck>,
     /// Last changes to the request that creates it, in order.
     pub patches: Vec<Patch>,
+    /// The engine's log driver for it; the engine's default if none. It makes no difference to
+    /// waits and logs here, which do not go through it.
+    pub log_driver: Option<String>,
     /// What to wait for before it counts as started.
-    pub ready: Option<LogWait>,
+    pub ready: Option<Wait>,
 }
 
 /// A file to put into a container.
@@ -140,6 +143,7 @@ impl ContainerDefinition {
             limits: Limits::default(),
             healthcheck: None,
             patches: Vec::new(),
+            log_driver: None,
             ready: None,
         }
     }
@@ -275,10 +279,24 @@ impl ContainerDefinition {
         self
     }
 
+    /// Says which log driver the engine uses for it, such as `none`.
+    #[must_use]
+    pub fn log_driver(mut self, driver: impl Into<String>) -> Self {
+        self.log_driver = Some(driver.into());
+        self
+    }
+
+    /// Gives it a terminal.
+    #[must_use]
+    pub fn tty(mut self) -> Self {
+        self.tty = true;
+        self
+    }
+
     /// Says what to wait for before the container counts as started.
     #[must_use]
-    pub fn ready(mut self, wait: LogWait) -> Self {
-        self.ready = Some(wait);
+    pub fn ready(mut self, wait: impl Into<Wait>) -> Self {
+        self.ready = Some(wait.into());
         self
     }
 }

@@ -18,6 +18,9 @@
 //!     .start()
 //!     .await?;
 //! let address = redis.mapped_port(6379).await?;
+//! let mark = redis.mark();
+//! redis.exec(["redis-cli", "save"]).await?.success()?;
+//! redis.logs().after(mark).line("DB saved").within(Duration::from_secs(2)).await?;
 //! # let _ = address;
 //! # Ok(())
 //! # }
@@ -25,6 +28,9 @@
 //!
 //! Containers that belong together are a [`Stack`]: plain data as well, planned before Docker is
 //! touched, started in parallel, removed as one.
+//!
+//! Besides lines, [`Condition`] waits for HTTP, ports, health checks, commands, exits, functions,
+//! and all or any of them. What can be done with a running container is on [`ContainerHandle`].
 //!
 //! # What testcontainers does here, and what it does not
 //!
@@ -40,25 +46,39 @@ pub use plimsoll_reaper::Address;
 pub use testcontainers;
 
 mod archive;
+mod assignment;
+mod backoff;
 mod blocking;
+mod buffer;
 mod container;
+mod copy;
 mod create;
 mod definition;
+mod disconnect;
+mod ending;
 mod engine;
 mod exec;
 #[cfg(test)]
 mod fake_engine;
+mod handle;
 mod hash;
+mod http;
 mod image;
+mod line;
 mod lines;
 mod lock;
+mod log_wait;
 mod logs;
+mod matcher;
+mod mismatch;
 mod network;
 mod port;
+mod power;
 mod process;
 mod pump;
 mod request;
 pub mod scope;
+mod similarity;
 mod skip;
 mod stack;
 mod start;
@@ -68,17 +88,27 @@ mod volume;
 mod wait;
 
 pub use blocking::block_on;
+pub use buffer::LogMark;
 pub use container::Container;
+pub use copy::CopyError;
 pub use definition::{
     ContainerDefinition, ContainerFile, Healthcheck, Limits, Mount, MountSource, NetworkAttachment,
     NetworkTarget, Patch, Protocol, PublishedPort, Ulimit,
 };
+pub use disconnect::Disconnected;
+pub use ending::{Ending, Exit};
 pub use engine::{Attempt, Engine, EngineError, Origin, SettingError};
-pub use exec::ExecOutput;
+pub use exec::{Exec, ExecFailed, ExecOutput};
+pub use handle::ContainerHandle;
+pub use http::{ContainerHttp, HttpError, HttpRequest, HttpResponse};
 pub use image::{
     Build, Dockerfile, ImageDefinition, ImageError, ImageOrigin, OnPlatform, PullPolicy,
 };
-pub use logs::{Ending, LogLine, LogMark, LogSource, LogTail, Logs};
+pub use line::{LogLine, LogSource, LogStream, LogTail};
+pub use log_wait::{LogOrder, LogPattern, LogText, LogWait};
+pub use logs::{LogAssertion, LogError, Logs};
+pub use matcher::{LogMatcher, PatternError};
+pub use mismatch::{LogMismatch, MissReason, NearMiss, PatternOutcome};
 pub use network::{Network, NetworkDefinition};
 pub use plimsoll_harness_macros::{Stack, test};
 pub use port::PortError;
@@ -91,4 +121,7 @@ pub use stack::{
 pub use start::StartError;
 pub use testcontainers_image::TestcontainersImage;
 pub use volume::{Volume, VolumeDefinition, VolumeMount};
-pub use wait::{LogStream, LogWait, WaitError};
+pub use wait::{
+    Condition, ConditionState, ExecWait, HttpWait, PortAddresses, StatusRange, Until, Wait,
+    WaitError,
+};

@@ -1,287 +1,204 @@
-//! What a container has written, and how it ended.
+//! What a container has written.
 
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
-use regex::bytes::Regex;
-use testcontainers::bollard;
-use tokio::sync::watch;
+use crate::buffer::{LogBuffer, LogMark};
+use crate::handle::ContainerHandle;
+use crate::line::{LogLine, LogSource, LogTail};
+use crate::log_wait::{LogPattern, LogWait};
+use crate::matcher::PatternError;
+use crate::mismatch::LogMismatch;
+use crate::wait::{DEFAULT_DEADLINE, Wait, WaitError, run};
 
-use crate::lines::LineAssembler;
-use crate::wait::LogStream;
+/// How many of the last lines an error looks through for near misses.
+pub(crate) const SEARCHED_FOR_MISSES: usize = 1000;
 
-/// How many lines of each stream an error shows.
-const TAIL_LINES: usize = 50;
-
-/// One of the two streams of a container.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogSource {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-}
-
-/// One line, without its line end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogLine {
-    /// The stream it was written to.
-    pub source: LogSource,
-    /// The line as it was written: not always UTF-8.
-    pub bytes: Vec<u8>,
-}
-
-impl LogLine {
-    /// The line as text, with what is not UTF-8 replaced.
-    #[must_use]
-    pub fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.bytes)
-    }
-}
-
-/// A point in a container's logs: waits that start from it do not see what came before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct LogMark(usize);
-
-/// Everything captured up to one moment, in order of arrival.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A container's logs from one point on: all of them, or those after a mark. They are read from
+/// before the container starts, so nothing is missing; what is asked of them is answered with
+/// what there is at that moment.
+///
+/// The oldest lines go when there are more than 64 MiB; [`Logs::dropped`] says how many have.
+///
+/// ```no_run
+/// # async fn example(web: plimsoll_harness::Container) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
+/// let mark = web.logs().mark();
+/// web.http().get("/").await?.assert_status(200)?;
+/// web.logs().after(mark).ordered(["GET / ", " 200"]).within(Duration::from_secs(2)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
 pub struct Logs {
-    /// The lines, an unterminated last one of each stream included.
-    pub lines: Vec<LogLine>,
+    handle: ContainerHandle,
+    from: LogMark,
+}
+
+/// Expected lines that did not come, without waiting for them.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// A pattern is none.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
+    /// The lines are not there.
+    #[error("look at what `{node}` wrote: failed to {mismatch}{tail}")]
+    Mismatch {
+        /// The container's name in its definition.
+        node: String,
+        /// What was found and what was not.
+        mismatch: LogMismatch,
+        /// The last lines of both streams.
+        tail: LogTail,
+    },
 }
 
 impl Logs {
-    /// The lines of one stream.
-    pub fn of(&self, source: LogSource) -> impl Iterator<Item = &LogLine> {
-        self.lines.iter().filter(move |line| line.source == source)
+    pub(crate) fn new(handle: ContainerHandle, from: LogMark) -> Self {
+        Self { handle, from }
     }
 
-    /// What was written to standard output, as text.
+    /// The present end.
+    #[must_use]
+    pub fn mark(&self) -> LogMark {
+        self.buffer().mark()
+    }
+
+    /// The logs after a mark. A line belongs there if it is completed after it.
+    #[must_use]
+    pub fn after(&self, mark: LogMark) -> Self {
+        Self { handle: self.handle.clone(), from: mark }
+    }
+
+    /// The lines, in order of arrival, an unterminated last one of each stream included.
+    #[must_use]
+    pub fn lines(&self) -> Vec<LogLine> {
+        self.buffer().lines(self.from)
+    }
+
+    /// The lines of one stream.
+    #[must_use]
+    pub fn of(&self, source: LogSource) -> Vec<LogLine> {
+        self.lines().into_iter().filter(|line| line.source == source).collect()
+    }
+
+    /// What was written to standard output, as text with a newline after each line.
     #[must_use]
     pub fn stdout(&self) -> String {
         self.text(LogSource::Stdout)
     }
 
-    /// What was written to standard error, as text.
+    /// What was written to standard error, as text with a newline after each line.
     #[must_use]
     pub fn stderr(&self) -> String {
         self.text(LogSource::Stderr)
     }
 
+    /// The last 50 lines of both streams of the whole logs, for an error of one's own.
+    #[must_use]
+    pub fn tail(&self) -> LogTail {
+        self.buffer().tail()
+    }
+
+    /// How many of the oldest lines are gone because there were too many.
+    #[must_use]
+    pub fn dropped(&self) -> usize {
+        self.buffer().dropped()
+    }
+
+    /// Expects one line.
+    pub fn line(&self, pattern: impl Into<LogPattern>) -> LogAssertion {
+        self.expect(LogWait::ordered([pattern.into()]))
+    }
+
+    /// Expects lines in the order of their patterns, with any others between.
+    pub fn ordered<P: Into<LogPattern>>(
+        &self,
+        patterns: impl IntoIterator<Item = P>,
+    ) -> LogAssertion {
+        self.expect(LogWait::ordered(patterns))
+    }
+
+    /// Expects lines in any order, one for each pattern.
+    pub fn unordered<P: Into<LogPattern>>(
+        &self,
+        patterns: impl IntoIterator<Item = P>,
+    ) -> LogAssertion {
+        self.expect(LogWait::unordered(patterns))
+    }
+
+    /// Expects lines.
+    pub fn expect(&self, wait: LogWait) -> LogAssertion {
+        LogAssertion { logs: self.clone(), wait, within: DEFAULT_DEADLINE }
+    }
+
+    fn buffer(&self) -> &Arc<LogBuffer> {
+        self.handle.buffer()
+    }
+
     fn text(&self, source: LogSource) -> String {
-        self.of(source).fold(String::new(), |text, line| text + &line.text() + "\n")
+        self.of(source).iter().fold(String::new(), |text, line| text + &line.text() + "\n")
     }
 }
 
-/// How a container ended.
-#[derive(Clone, Debug)]
-pub enum Ending {
-    /// Its main process exited with this code.
-    Exited(i64),
-    /// The engine stopped answering, or the container was removed by someone else.
-    Lost(Arc<bollard::errors::Error>),
-}
-
-/// The last lines of both streams, as errors show them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogTail {
-    /// The last lines of standard output.
-    pub stdout: Vec<String>,
-    /// The last lines of standard error.
-    pub stderr: Vec<String>,
-}
-
-impl fmt::Display for LogTail {
+impl fmt::Debug for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stdout, stderr } = self;
-        for (name, lines) in [("stdout", stdout), ("stderr", stderr)] {
-            if lines.is_empty() {
-                write!(f, "\n{name}: nothing")?;
-            } else {
-                write!(f, "\n{name}, last lines:")?;
-            }
-            for line in lines {
-                write!(f, "\n    {line}")?;
-            }
+        f.debug_struct("Logs").field("of", &self.handle.name()).field("from", &self.from).finish()
+    }
+}
+
+/// Lines that are expected in the logs. Awaiting it waits for them, 60 seconds unless
+/// [`LogAssertion::within`] says otherwise, and gives the lines that were found, in the order of
+/// their patterns; [`LogAssertion::now`] does not wait.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is looked at until it is awaited"]
+pub struct LogAssertion {
+    logs: Logs,
+    wait: LogWait,
+    within: Duration,
+}
+
+impl LogAssertion {
+    /// Sets the deadline.
+    pub fn within(mut self, deadline: Duration) -> Self {
+        self.within = deadline;
+        self
+    }
+
+    /// Looks at what is there now, and does not wait.
+    ///
+    /// # Errors
+    ///
+    /// The lines are not there, or a pattern is none.
+    pub fn now(self) -> Result<Vec<LogLine>, LogError> {
+        let mut matcher = self.wait.matcher()?;
+        let (buffer, from) = (self.logs.buffer(), self.logs.from.number());
+        let recent = buffer.recent(usize::MAX);
+        for (number, line) in recent.iter().filter(|(number, _)| *number >= from) {
+            matcher.feed_numbered(*number, line);
         }
-        Ok(())
-    }
-}
-
-/// The one place a container's output goes, and where waits look for it.
-#[derive(Debug)]
-pub(crate) struct LogBuffer {
-    state: Mutex<State>,
-    changed: watch::Sender<()>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    lines: Vec<LogLine>,
-    stdout: LineAssembler,
-    stderr: LineAssembler,
-    ending: Option<Ending>,
-}
-
-/// What a look at the logs found.
-pub(crate) enum Search {
-    Found(LogLine),
-    /// Not there and never will be.
-    Ended(Ending),
-    /// Not there yet; whole lines have been looked at up to this mark.
-    Nothing(LogMark),
-}
-
-impl LogBuffer {
-    pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(()) }
-    }
-
-    pub(crate) fn append(&self, source: LogSource, bytes: &[u8]) {
-        let mut state = self.state();
-        let complete = state.assembler(source).push(bytes);
-        state.lines.extend(complete.into_iter().map(|bytes| LogLine { source, bytes }));
-        drop(state);
-        self.changed.send_replace(());
-    }
-
-    /// No more output will come.
-    pub(crate) fn close(&self, ending: Ending) {
-        let mut state = self.state();
-        for source in [LogSource::Stdout, LogSource::Stderr] {
-            let rest = state.assembler(source).finish();
-            state.lines.extend(rest.map(|bytes| LogLine { source, bytes }));
+        if let Some(lines) = matcher.lines() {
+            return Ok(lines);
         }
-        state.ending.get_or_insert(ending);
-        drop(state);
-        self.changed.send_replace(());
-    }
-
-    /// Signals that something was appended or that the container ended.
-    pub(crate) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
-    }
-
-    pub(crate) fn snapshot(&self) -> Logs {
-        let state = self.state();
-        let tails = state.tails().map(|(source, bytes)| LogLine { source, bytes: bytes.to_vec() });
-        Logs { lines: state.lines.iter().cloned().chain(tails).collect() }
-    }
-
-    pub(crate) fn mark(&self) -> LogMark {
-        LogMark(self.state().lines.len())
-    }
-
-    pub(crate) fn start() -> LogMark {
-        LogMark(0)
-    }
-
-    pub(crate) fn ending(&self) -> Option<Ending> {
-        self.state().ending.clone()
-    }
-
-    pub(crate) fn search(&self, from: LogMark, stream: LogStream, pattern: &Regex) -> Search {
-        let state = self.state();
-        let whole = state.lines.iter().skip(from.0).map(|line| (line.source, &line.bytes[..]));
-        let found = whole
-            .chain(state.tails())
-            .find(|(source, bytes)| stream.includes(*source) && pattern.is_match(bytes));
-        match (found, &state.ending) {
-            (Some((source, bytes)), _) => Search::Found(LogLine { source, bytes: bytes.to_vec() }),
-            (None, Some(ending)) => Search::Ended(ending.clone()),
-            (None, None) => Search::Nothing(LogMark(state.lines.len().max(from.0))),
-        }
-    }
-
-    pub(crate) fn tail(&self) -> LogTail {
-        let logs = self.snapshot();
-        let last = |source| {
-            let lines: Vec<_> = logs.of(source).map(|line| line.text().into_owned()).collect();
-            lines[lines.len().saturating_sub(TAIL_LINES)..].to_vec()
-        };
-        LogTail { stdout: last(LogSource::Stdout), stderr: last(LogSource::Stderr) }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let last = recent.len().saturating_sub(SEARCHED_FOR_MISSES);
+        let mismatch = matcher.mismatch(from, &recent[last..]);
+        let node = self.logs.handle.node().to_owned();
+        Err(LogError::Mismatch { node, mismatch, tail: buffer.tail() })
     }
 }
 
-impl State {
-    fn assembler(&mut self, source: LogSource) -> &mut LineAssembler {
-        match source {
-            LogSource::Stdout => &mut self.stdout,
-            LogSource::Stderr => &mut self.stderr,
-        }
-    }
+impl IntoFuture for LogAssertion {
+    type Output = Result<Vec<LogLine>, WaitError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
-    fn tails(&self) -> impl Iterator<Item = (LogSource, &[u8])> {
-        [(LogSource::Stdout, self.stdout.partial()), (LogSource::Stderr, self.stderr.partial())]
-            .into_iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn search(buffer: &LogBuffer, from: LogMark, stream: LogStream, pattern: &str) -> Search {
-        buffer.search(from, stream, &Regex::new(pattern).unwrap())
-    }
-
-    #[test]
-    fn streams_are_kept_apart_when_frames_interleave() {
-        let buffer = LogBuffer::new();
-        buffer.append(LogSource::Stdout, b"rea");
-        buffer.append(LogSource::Stderr, b"warn");
-        buffer.append(LogSource::Stdout, b"dy\n");
-        let logs = buffer.snapshot();
-        assert_eq!((logs.stdout().as_str(), logs.stderr().as_str()), ("ready\n", "warn\n"));
-        let found = search(&buffer, LogBuffer::start(), LogStream::Stdout, "^ready$");
-        assert!(matches!(found, Search::Found(line) if line.bytes == b"ready"));
-        let other = search(&buffer, LogBuffer::start(), LogStream::Stderr, "ready");
-        assert!(matches!(other, Search::Nothing(_)));
-    }
-
-    #[test]
-    fn a_prompt_without_newline_matches() {
-        let buffer = LogBuffer::new();
-        buffer.append(LogSource::Stderr, b"\xff password: ");
-        let found = search(&buffer, LogBuffer::start(), LogStream::Either, "password: $");
-        assert!(matches!(found, Search::Found(_)));
-    }
-
-    #[test]
-    fn a_mark_hides_what_came_before() {
-        let buffer = LogBuffer::new();
-        buffer.append(LogSource::Stdout, b"GET /\n");
-        let mark = buffer.mark();
-        assert!(matches!(search(&buffer, mark, LogStream::Either, "GET"), Search::Nothing(_)));
-        buffer.append(LogSource::Stdout, b"GET /\n");
-        assert!(matches!(search(&buffer, mark, LogStream::Either, "GET"), Search::Found(_)));
-    }
-
-    #[test]
-    fn the_end_is_reported_after_the_last_words() {
-        let buffer = LogBuffer::new();
-        buffer.append(LogSource::Stdout, b"bye");
-        buffer.close(Ending::Exited(3));
-        let ended = search(&buffer, LogBuffer::start(), LogStream::Either, "hello");
-        assert!(matches!(ended, Search::Ended(Ending::Exited(3))));
-        let found = search(&buffer, LogBuffer::start(), LogStream::Either, "bye");
-        assert!(matches!(found, Search::Found(_)));
-    }
-
-    #[test]
-    fn an_error_shows_the_last_fifty_lines() {
-        let buffer = LogBuffer::new();
-        for number in 0..60 {
-            buffer.append(LogSource::Stdout, format!("line {number}\n").as_bytes());
-        }
-        let tail = buffer.tail();
-        assert_eq!((tail.stdout.len(), tail.stdout[0].as_str()), (50, "line 10"));
-        assert!(tail.to_string().ends_with("\n    line 59\nstderr: nothing"));
+    fn into_future(self) -> Self::IntoFuture {
+        let Self { logs, wait, within } = self;
+        let Logs { handle, from } = logs;
+        Box::pin(async move { run(&handle, &Wait::from(wait).within(within), from).await })
     }
 }

@@ -9,13 +9,16 @@ use futures_util::{Stream, StreamExt};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::container::LogOutput;
 use testcontainers::bollard::errors::Error;
+use testcontainers::bollard::models::ContainerInspectResponse;
 use testcontainers::bollard::query_parameters::{
     AttachContainerOptions, LogsOptions, WaitContainerOptions,
 };
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::logs::{Ending, LogBuffer, LogSource};
+use crate::buffer::LogBuffer;
+use crate::ending::{Ending, Exit};
+use crate::line::LogSource;
 
 /// The last output may trail the news of the exit by this much.
 const DRAIN_DEADLINE: Duration = Duration::from_secs(2);
@@ -60,11 +63,11 @@ pub(crate) async fn watch(docker: Docker, id: String, output: Output, logs: Arc<
     let ending = match select(exit, broken).await {
         Either::Left((code, broken)) => {
             let _ = timeout(DRAIN_DEADLINE, broken).await;
-            ended(code)
+            ended(&docker, &id, code).await
         }
-        Either::Right((None, exit)) => ended(exit.await),
+        Either::Right((None, exit)) => ended(&docker, &id, exit.await).await,
         Either::Right((Some(error), exit)) => match timeout(DRAIN_DEADLINE, exit).await {
-            Ok(code) => ended(code),
+            Ok(code) => ended(&docker, &id, code).await,
             // It runs on, and nobody will hear what it says.
             Err(_) => Ending::Lost(Arc::new(error)),
         },
@@ -72,11 +75,18 @@ pub(crate) async fn watch(docker: Docker, id: String, output: Output, logs: Arc<
     logs.close(ending);
 }
 
-fn ended(code: Result<i64, Error>) -> Ending {
+async fn ended(docker: &Docker, id: &str, code: Result<i64, Error>) -> Ending {
     match code {
-        Ok(code) => Ending::Exited(code),
+        Ok(code) => Ending::Exited(Exit { code, oom_killed: oom_killed(docker, id).await }),
         Err(error) => Ending::Lost(Arc::new(error)),
     }
+}
+
+/// The news of the exit do not say why. If the container is gone already nobody can.
+async fn oom_killed(docker: &Docker, id: &str) -> bool {
+    let state = docker.inspect_container(id, None).await;
+    let killed = |state: ContainerInspectResponse| state.state.and_then(|state| state.oom_killed);
+    state.ok().and_then(killed).unwrap_or(false)
 }
 
 async fn pump(
@@ -86,8 +96,10 @@ async fn pump(
     while let Some(frame) = output.next().await {
         match frame? {
             LogOutput::StdErr { message } => logs.append(LogSource::Stderr, &message),
+            LogOutput::StdOut { message } => logs.append(LogSource::Stdout, &message),
             // A terminal has one stream.
-            LogOutput::StdOut { message } | LogOutput::Console { message } => {
+            LogOutput::Console { message } => {
+                logs.merged();
                 logs.append(LogSource::Stdout, &message);
             }
             LogOutput::StdIn { .. } => {}

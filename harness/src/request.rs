@@ -42,8 +42,22 @@ pub enum Step {
     Inspect,
     /// Run a command in it.
     Exec,
+    /// Copy files out of it.
+    CopyFrom,
     /// Stop it.
     Stop,
+    /// Stop it and start it again.
+    Restart,
+    /// Send it a signal.
+    Kill,
+    /// Freeze it.
+    Pause,
+    /// Let it run on.
+    Unpause,
+    /// Take it off its networks.
+    Disconnect,
+    /// Put it back on its networks.
+    Connect,
     /// Remove it.
     Remove,
     /// Create a network.
@@ -67,7 +81,14 @@ impl fmt::Display for Step {
             Self::Start => "start container",
             Self::Inspect => "inspect container",
             Self::Exec => "run a command in container",
+            Self::CopyFrom => "copy files out of container",
             Self::Stop => "stop container",
+            Self::Restart => "restart container",
+            Self::Kill => "send a signal to container",
+            Self::Pause => "pause container",
+            Self::Unpause => "unpause container",
+            Self::Disconnect => "disconnect container",
+            Self::Connect => "reconnect container",
             Self::Remove => "remove container",
             Self::CreateNetwork => "create network",
             Self::RemoveNetwork => "remove network",

@@ -9,14 +9,14 @@ use testcontainers::bollard::query_parameters::{CreateContainerOptions, UploadTo
 use testcontainers::bollard::{self, Docker};
 
 use crate::archive::archive;
+use crate::buffer::LogBuffer;
 use crate::container::Container;
 use crate::create::{create_body, endpoint, target};
 use crate::definition::{ContainerDefinition, MountSource, NetworkTarget};
 use crate::engine::{Engine, EngineError};
 use crate::image::{self, ImageError};
-use crate::logs::LogBuffer;
+use crate::power;
 use crate::process::ProcessIdentity;
-use crate::pump;
 use crate::request::{RequestError, Step};
 use crate::wait::WaitError;
 
@@ -74,7 +74,7 @@ pub enum StartError {
         /// What testcontainers said, with its causes.
         reason: String,
         /// The last lines of both streams.
-        tail: crate::logs::LogTail,
+        tail: crate::line::LogTail,
     },
     /// Another node of its stack failed before it was ready.
     #[error("start `{node}`: its stack was given up")]
@@ -112,7 +112,7 @@ impl ContainerDefinition {
 
     /// What is wrong with the wait is said before anything is made.
     pub(crate) fn check_readiness(&self) -> Result<(), WaitError> {
-        self.ready.as_ref().map_or(Ok(()), |wait| wait.compile(&self.name).map(drop))
+        self.ready.as_ref().map_or(Ok(()), |wait| wait.check(&self.name))
     }
 
     pub(crate) async fn wait_ready(&self, container: &Container) -> Result<(), WaitError> {
@@ -228,11 +228,7 @@ async fn bring_up(
             .await
             .map_err(RequestError::during(Step::CopyFiles, node))?;
     }
-    let output = pump::attach(docker, id, logs.clone())
-        .await
-        .map_err(RequestError::during(Step::Attach, node))?;
-    docker.start_container(id, None).await.map_err(RequestError::during(Step::Start, node))?;
-    tokio::spawn(pump::watch(docker.clone(), id.to_owned(), output, logs));
+    power::start(docker, id, logs).await.map_err(RequestError::during(Step::Start, node))?;
     Ok(())
 }
 

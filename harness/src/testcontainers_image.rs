@@ -21,7 +21,7 @@ use crate::container::{self, Container};
 use crate::create::target;
 use crate::definition::NetworkAttachment;
 use crate::image::{ImageDefinition, PullPolicy, ensure};
-use crate::logs::LogTail;
+use crate::line::LogTail;
 use crate::process::ProcessIdentity;
 use crate::stack::{DefineError, Links, Live, Node, PlannedKind, Read, World};
 use crate::start::StartError;
@@ -298,7 +298,7 @@ async fn failure(
 ) -> StartError {
     let node = node.to_owned();
     let mut reason = reason.err().unwrap_or_else(|| "it was never created".to_owned());
-    let mut tail = LogTail { stdout: Vec::new(), stderr: Vec::new() };
+    let mut tail = LogTail { stdout: Vec::new(), stderr: Vec::new(), terminal: false };
     match container {
         Some(Ok(container)) => {
             let exit = container.wait_exit(Duration::ZERO).await.ok();

@@ -1,289 +1,220 @@
-//! Waiting for a line.
+//! What to wait for.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regex::bytes::Regex;
-use testcontainers::bollard;
-use tokio::time::Instant;
+use crate::handle::ContainerHandle;
+use crate::log_wait::LogWait;
+use crate::matcher::{LogMatcher, PatternError};
 
-use crate::logs::{Ending, LogBuffer, LogLine, LogMark, LogSource, LogTail, Search};
+mod command;
+mod error;
+mod health;
+mod http;
+mod logs;
+mod probe;
+mod race;
+mod state;
+mod tcp;
 
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+pub use command::ExecWait;
+pub use error::{PortAddresses, WaitError};
+pub use http::{HttpWait, StatusRange};
+pub(crate) use race::run;
+pub use state::ConditionState;
 
-/// The streams a wait looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogStream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// Whichever of the two.
-    Either,
-}
+/// How long a wait lasts unless it says otherwise.
+pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
-impl LogStream {
-    pub(crate) fn includes(self, source: LogSource) -> bool {
-        match self {
-            Self::Either => true,
-            Self::Stdout => source == LogSource::Stdout,
-            Self::Stderr => source == LogSource::Stderr,
-        }
-    }
-}
-
-impl fmt::Display for LogStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Stdout => "stdout",
-            Self::Stderr => "stderr",
-            Self::Either => "stdout or stderr",
-        })
-    }
-}
-
-/// A line to wait for: a regular expression over the bytes of one line, and a deadline.
+/// Something to wait for, and how long. Plain data: it can be kept in a definition, cloned and
+/// used any number of times.
+///
+/// Whatever is waited for, the exit of the container ends the wait at once.
 ///
 /// ```
 /// use std::time::Duration;
-/// use plimsoll_harness::LogWait;
+/// use plimsoll_harness::{Condition, HttpWait, LogWait, Wait};
 ///
-/// let wait = LogWait::stderr(r"listening on .*:\d+").within(Duration::from_secs(5));
-/// assert_eq!(wait.within, Duration::from_secs(5));
+/// let ready = Condition::all([
+///     LogWait::stderr("Listening at").into(),
+///     HttpWait::get("/health").port(8000).into(),
+/// ])
+/// .within(Duration::from_secs(20));
+/// let simply: Wait = LogWait::stdout("ready").into();
+/// assert_eq!(simply.within, Duration::from_secs(60));
+/// # let _ = ready;
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogWait {
-    /// Where to look.
-    pub stream: LogStream,
-    /// A regular expression, matched against one line at a time.
-    pub pattern: String,
-    /// How long to wait for it; 60 seconds unless said otherwise.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// What has to be so.
+    pub condition: Condition,
+    /// How long to wait for all of it; 60 seconds unless said otherwise.
     pub within: Duration,
 }
 
-impl LogWait {
-    /// Waits for a line on standard output.
-    pub fn stdout(pattern: impl Into<String>) -> Self {
-        Self::on(LogStream::Stdout, pattern)
-    }
-
-    /// Waits for a line on standard error.
-    pub fn stderr(pattern: impl Into<String>) -> Self {
-        Self::on(LogStream::Stderr, pattern)
-    }
-
-    /// Waits for a line on whichever stream it comes.
-    pub fn either(pattern: impl Into<String>) -> Self {
-        Self::on(LogStream::Either, pattern)
-    }
-
+impl Wait {
     /// Sets the deadline.
     #[must_use]
     pub fn within(mut self, deadline: Duration) -> Self {
         self.within = deadline;
         self
     }
+}
 
-    fn on(stream: LogStream, pattern: impl Into<String>) -> Self {
-        Self { stream, pattern: pattern.into(), within: DEFAULT_DEADLINE }
-    }
-
-    pub(crate) fn compile(&self, node: &str) -> Result<Regex, WaitError> {
-        Regex::new(&self.pattern).map_err(|source| WaitError::Pattern {
-            node: node.to_owned(),
-            pattern: self.pattern.clone(),
-            source,
-        })
+impl Wait {
+    /// What is wrong with its patterns, before there is a container.
+    pub(crate) fn check(&self, node: &str) -> Result<(), WaitError> {
+        let checked = self.condition.check();
+        checked.map_err(|source| WaitError::Pattern { node: node.to_owned(), source })
     }
 }
 
-/// A wait that did not find its line.
-#[derive(Debug, thiserror::Error)]
+impl<C: Into<Condition>> From<C> for Wait {
+    fn from(condition: C) -> Self {
+        Self { condition: condition.into(), within: DEFAULT_DEADLINE }
+    }
+}
+
+impl From<&Self> for Wait {
+    fn from(wait: &Self) -> Self {
+        wait.clone()
+    }
+}
+
+/// What has to be so for a wait to be over.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum WaitError {
-    /// The pattern is not a regular expression.
-    #[error("wait for `{node}`: `{pattern}` is not a regular expression")]
-    Pattern {
-        /// The container's name in its definition.
-        node: String,
-        /// The pattern.
-        pattern: String,
-        /// What is wrong with it.
-        source: regex::Error,
-    },
-    /// The container exited first.
-    #[error(
-        "wait for `{node}` to write /{pattern}/ on {stream}: \
-         it exited with code {code} after {:.1} s{tail}",
-        .elapsed.as_secs_f64()
-    )]
-    Exited {
-        /// The container's name in its definition.
-        node: String,
-        /// The pattern.
-        pattern: String,
-        /// Where it was looked for.
-        stream: LogStream,
-        /// The exit code.
-        code: i64,
-        /// How long the wait had lasted.
-        elapsed: Duration,
-        /// The last lines of both streams.
-        tail: LogTail,
-    },
-    /// The deadline passed first; the container was still running.
-    #[error(
-        "wait for `{node}` to write /{pattern}/ on {stream}: \
-         nothing matched within {:.1} s, and it is still running{tail}",
-        .elapsed.as_secs_f64()
-    )]
-    TimedOut {
-        /// The container's name in its definition.
-        node: String,
-        /// The pattern.
-        pattern: String,
-        /// Where it was looked for.
-        stream: LogStream,
-        /// How long the wait lasted.
-        elapsed: Duration,
-        /// The last lines of both streams.
-        tail: LogTail,
-    },
-    /// The container did not exit within the deadline.
-    #[error(
-        "wait for `{node}` to exit: still running after {:.1} s{tail}",
-        .elapsed.as_secs_f64()
-    )]
-    StillRunning {
-        /// The container's name in its definition.
-        node: String,
-        /// How long the wait lasted.
-        elapsed: Duration,
-        /// The last lines of both streams.
-        tail: LogTail,
-    },
-    /// The engine stopped answering while waiting.
-    #[error("wait for `{node}`: lost sight of it{tail}")]
-    Lost {
-        /// The container's name in its definition.
-        node: String,
-        /// The last lines of both streams.
-        tail: LogTail,
-        /// What the engine said.
-        source: Arc<bollard::errors::Error>,
-    },
+pub enum Condition {
+    /// Lines have been written.
+    Log(LogWait),
+    /// A request is answered as it should.
+    Http(HttpWait),
+    /// Something accepts connections at this TCP port of the container, published or not.
+    ///
+    /// Where the engine's bridge is on this machine, the container itself is asked. Elsewhere
+    /// the port has to be published; then a connection counts that is not closed at once,
+    /// because the engine's proxy accepts before the container does. Either way the service
+    /// sees a connection that says nothing and is closed.
+    Port(u16),
+    /// The image's or the container's health check succeeds. While it fails it may still come
+    /// to succeed, so that does not end the wait.
+    Healthcheck,
+    /// A command in the container succeeds. It is run again until it does.
+    Exec(ExecWait),
+    /// The container exits with this code: a wait for one that does its work and ends.
+    Exit(i64),
+    /// A function says so.
+    Until(Until),
+    /// All of these are so.
+    All(Vec<Self>),
+    /// One of these is so.
+    Any(Vec<Self>),
 }
 
-/// Looks at the logs whenever they change, until the line is there, the container is not, or
-/// the deadline has passed.
-pub(crate) async fn wait_for_line(
-    node: &str,
-    logs: &LogBuffer,
-    mut from: LogMark,
-    wait: &LogWait,
-    regex: &Regex,
-) -> Result<LogLine, WaitError> {
-    let (node, pattern, stream) = (node.to_owned(), wait.pattern.clone(), wait.stream);
-    let begun = Instant::now();
-    let deadline = begun + wait.within;
-    let mut changes = logs.changes();
-    loop {
-        changes.borrow_and_update();
-        match logs.search(from, stream, regex) {
-            Search::Found(line) => return Ok(line),
-            Search::Nothing(mark) => from = mark,
-            Search::Ended(Ending::Lost(source)) => {
-                return Err(WaitError::Lost { node, tail: logs.tail(), source });
-            }
-            Search::Ended(Ending::Exited(code)) => {
-                let (elapsed, tail) = (begun.elapsed(), logs.tail());
-                return Err(WaitError::Exited { node, pattern, stream, code, elapsed, tail });
+impl Condition {
+    fn check(&self) -> Result<(), PatternError> {
+        match self {
+            Self::Log(wait) => LogMatcher::new(wait).map(drop),
+            Self::Http(wait) => wait.clone().compile().map(drop),
+            Self::All(parts) | Self::Any(parts) => parts.iter().try_for_each(Self::check),
+            Self::Port(_) | Self::Healthcheck | Self::Exec(_) | Self::Exit(_) | Self::Until(_) => {
+                Ok(())
             }
         }
-        if tokio::time::timeout_at(deadline, changes.changed()).await.is_err() {
-            let (elapsed, tail) = (begun.elapsed(), logs.tail());
-            return Err(WaitError::TimedOut { node, pattern, stream, elapsed, tail });
+    }
+
+    /// All of these, with one deadline.
+    pub fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
+        Self::All(conditions.into_iter().collect())
+    }
+
+    /// One of these, with one deadline.
+    pub fn any(conditions: impl IntoIterator<Item = Self>) -> Self {
+        Self::Any(conditions.into_iter().collect())
+    }
+
+    /// A function that is called again, with pauses that grow from 5 to 250 milliseconds, until
+    /// it returns `Ok`. The last error is shown if the wait fails.
+    ///
+    /// It runs on the thread that talks to the engine, so it must not block.
+    ///
+    /// ```
+    /// use plimsoll_harness::{Condition, ContainerHandle};
+    ///
+    /// let migrated = Condition::until("the database is migrated", |web: ContainerHandle| async move {
+    ///     web.exec(["manage", "migrate", "--check"]).await?.success()?;
+    ///     Ok(())
+    /// });
+    /// # let _ = migrated;
+    /// ```
+    pub fn until<F, Fut>(what: impl Into<String>, check: F) -> Self
+    where
+        F: Fn(ContainerHandle) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    {
+        let check = move |handle| -> Checking { Box::pin(check(handle)) };
+        Self::Until(Until { what: what.into(), check: Arc::new(check) })
+    }
+
+    /// Sets the deadline.
+    #[must_use]
+    pub fn within(self, deadline: Duration) -> Wait {
+        Wait::from(self).within(deadline)
+    }
+}
+
+impl From<LogWait> for Condition {
+    fn from(wait: LogWait) -> Self {
+        Self::Log(wait)
+    }
+}
+
+impl From<HttpWait> for Condition {
+    fn from(wait: HttpWait) -> Self {
+        Self::Http(wait)
+    }
+}
+
+impl From<ExecWait> for Condition {
+    fn from(wait: ExecWait) -> Self {
+        Self::Exec(wait)
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log(wait) => wait.fmt(f),
+            Self::Http(wait) => wait.fmt(f),
+            Self::Port(port) => write!(f, "port {port} accepts connections"),
+            Self::Healthcheck => f.write_str("health check succeeds"),
+            Self::Exec(wait) => wait.fmt(f),
+            Self::Exit(code) => write!(f, "exit with code {code}"),
+            Self::Until(until) => f.write_str(&until.what),
+            Self::All(_) => f.write_str("all of"),
+            Self::Any(_) => f.write_str("one of"),
         }
     }
 }
 
-/// Waits for the container's end, with all its output captured, and gives its exit code.
-pub(crate) async fn wait_for_exit(
-    node: &str,
-    logs: &LogBuffer,
-    within: Duration,
-) -> Result<i64, WaitError> {
-    let begun = Instant::now();
-    let mut changes = logs.changes();
-    loop {
-        changes.borrow_and_update();
-        match logs.ending() {
-            Some(Ending::Exited(code)) => return Ok(code),
-            Some(Ending::Lost(source)) => {
-                return Err(WaitError::Lost { node: node.to_owned(), tail: logs.tail(), source });
-            }
-            None => {}
-        }
-        if tokio::time::timeout_at(begun + within, changes.changed()).await.is_err() {
-            let (elapsed, tail) = (begun.elapsed(), logs.tail());
-            return Err(WaitError::StillRunning { node: node.to_owned(), elapsed, tail });
-        }
+type Checking =
+    Pin<Box<dyn Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send>>;
+
+/// A function that says whether the wait is over; see [`Condition::until`].
+#[derive(Clone)]
+pub struct Until {
+    what: String,
+    check: Arc<dyn Fn(ContainerHandle) -> Checking + Send + Sync>,
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("what", &self.what).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn block_on<F: Future>(future: F) -> F::Output {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap()
-            .block_on(future)
-    }
-
-    async fn wait(logs: &LogBuffer, wait: LogWait) -> Result<LogLine, WaitError> {
-        let regex = wait.compile("web")?;
-        wait_for_line("web", logs, LogBuffer::start(), &wait, &regex).await
-    }
-
-    #[test]
-    fn a_line_that_comes_in_two_frames_ends_the_wait() {
-        let logs = LogBuffer::new();
-        let line = block_on(async {
-            let writer = async {
-                logs.append(LogSource::Stdout, b"listen");
-                tokio::task::yield_now().await;
-                logs.append(LogSource::Stdout, b"ing on 80");
-            };
-            tokio::join!(wait(&logs, LogWait::stdout(r"listening on \d+")), writer).0
-        });
-        assert_eq!(line.unwrap().text(), "listening on 80");
-    }
-
-    #[test]
-    fn the_deadline_names_node_pattern_and_last_lines() {
-        let logs = LogBuffer::new();
-        logs.append(LogSource::Stderr, b"still booting\n");
-        let error = block_on(wait(&logs, LogWait::stderr("ready").within(Duration::ZERO)));
-        let message = error.unwrap_err().to_string();
-        assert!(message.starts_with("wait for `web` to write /ready/ on stderr: "), "{message}");
-        assert!(message.ends_with("stdout: nothing\nstderr, last lines:\n    still booting"));
-    }
-
-    #[test]
-    fn an_exit_ends_the_wait_before_its_deadline() {
-        let logs = LogBuffer::new();
-        logs.close(Ending::Exited(7));
-        let error = block_on(wait(&logs, LogWait::either("ready"))).unwrap_err();
-        assert!(matches!(error, WaitError::Exited { code: 7, .. }), "{error}");
-    }
-
-    #[test]
-    fn a_bad_pattern_is_named() {
-        let error = LogWait::stdout("(").compile("web").unwrap_err();
-        assert_eq!(error.to_string(), "wait for `web`: `(` is not a regular expression");
-    }
-}
+mod tests;

@@ -9,8 +9,8 @@ use plimsoll_harness::testcontainers::bollard::query_parameters::{
     ListContainersOptions, ListNetworksOptions,
 };
 use plimsoll_harness::{
-    ContainerDefinition, Engine, LogWait, Network, PortError, PullPolicy, StartError, WaitError,
-    require_docker,
+    Condition, ContainerDefinition, Engine, LogWait, Network, PortError, PullPolicy, StartError,
+    WaitError, require_docker,
 };
 use plimsoll_tests::image::SCRATCH;
 
@@ -52,7 +52,7 @@ async fn ready_is_the_line_and_the_logs_have_it_all() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_line_longer_than_a_frame_matches() -> TestResult {
+async fn defect_1_a_line_longer_than_a_frame_matches() -> TestResult {
     let engine = require_docker!();
     let script = "head -c 40000 /dev/zero | tr '\\0' x; echo needle; sleep 600";
     let wait = LogWait::stdout("^x{40000}needle$").within(NEVER);
@@ -61,7 +61,7 @@ async fn a_line_longer_than_a_frame_matches() -> TestResult {
 }
 
 #[tokio::test]
-async fn an_exit_ends_the_wait_with_code_and_last_lines() -> TestResult {
+async fn edge_exit_before_ready_ends_the_wait_with_code_and_last_lines() -> TestResult {
     let engine = require_docker!();
     let script = "seq 1 60; echo 'no database' >&2; exit 3";
     let definition = shell(&engine, "dies", script).await?;
@@ -69,20 +69,19 @@ async fn an_exit_ends_the_wait_with_code_and_last_lines() -> TestResult {
     let error = definition.ready(LogWait::stdout("ready").within(NEVER)).start().await.unwrap_err();
     assert!(begun.elapsed() < NEVER / 2, "waited for the deadline");
     let message = error.to_string();
-    let StartError::NotReady(WaitError::Exited { code, tail, .. }) = error else {
+    let StartError::NotReady(WaitError::Exited { exit, tail, .. }) = error else {
         panic!("{message}");
     };
-    assert_eq!((code, tail.stderr), (3, vec!["no database".to_owned()]));
+    assert_eq!((exit.code, tail.stderr), (3, vec!["no database".to_owned()]));
     assert_eq!((tail.stdout.len(), tail.stdout[0].as_str()), (50, "11"));
-    assert!(
-        message.starts_with("wait for `dies` to write /ready/ on stdout: it exited with code 3")
-    );
+    assert!(message.starts_with("wait for `dies`: it exited with code 3 after"), "{message}");
+    assert!(message.contains("not met log /ready/ on stdout"), "{message}");
     assert_eq!(left_behind(&engine, "dies").await, 0);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_deadline_names_what_did_not_happen() -> TestResult {
+async fn defect_3_a_deadline_names_what_did_not_happen() -> TestResult {
     let engine = require_docker!();
     let definition = shell(&engine, "slow", "echo booting; sleep 600").await?;
     let booting = definition.clone().ready(LogWait::stdout("booting").within(NEVER));
@@ -103,7 +102,7 @@ async fn a_deadline_names_what_did_not_happen() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_start_the_engine_refuses_leaves_no_husk() -> TestResult {
+async fn defect_5_a_start_the_engine_refuses_leaves_no_husk() -> TestResult {
     let engine = require_docker!();
     let definition = shell(&engine, "husk", "").await?.entrypoint(["/no/such/program"]);
     let error = definition.start().await.unwrap_err();
@@ -155,7 +154,7 @@ fn a_container_outlives_its_runtime_and_is_dropped_without_one() {
         definition.start().await.unwrap()
     };
     let container = runtime().block_on(start);
-    let exec = runtime().block_on(container.exec(["/busybox", "true"])).unwrap();
+    let exec = runtime().block_on(async { container.exec(["/busybox", "true"]).await }).unwrap();
     assert_eq!(exec.code, 0);
     drop(container);
     assert_eq!(runtime().block_on(left_behind(&engine, "no-runtime")), 0);
@@ -211,37 +210,26 @@ async fn exec_gives_code_and_both_streams() -> TestResult {
 async fn files_environment_and_ports_are_as_defined() -> TestResult {
     let engine = require_docker!();
     let script = "/busybox stat -c %a /etc/deep/down/file; cat /etc/deep/down/file; \
-                  echo $GREETING; echo serving; exec /busybox nc -l -p 7 -e /busybox cat";
+                  echo $GREETING; exec /busybox nc -ll -p 7 -e /busybox cat";
     let container = shell(&engine, "defined", script)
         .await?
         .file("/etc/deep/down/file", "content\n", 0o640)
         .env("GREETING", "hello")
         .publish(7)
-        .ready(LogWait::stdout("serving").within(NEVER))
+        .ready(Condition::Port(7).within(NEVER))
         .start()
         .await?;
-    assert_eq!(container.logs().stdout(), "640\ncontent\nhello\nserving\n");
+    assert_eq!(container.logs().stdout(), "640\ncontent\nhello\n");
     let address = container.mapped_port(7).await?;
     assert!(address.ip().is_loopback());
     let error = container.mapped_port(8).await.unwrap_err();
     assert!(matches!(error, PortError::NotPublished { port: 8, .. }), "{error}");
-    // `serving` is written before nc listens; the state of its socket says when it does.
-    listening(&container, "0007").await?;
     let mut stream = TcpStream::connect(address)?;
     stream.write_all(b"ping")?;
     stream.shutdown(Shutdown::Write)?;
     let mut echo = String::new();
     stream.read_to_string(&mut echo)?;
     assert_eq!(echo, "ping");
-    Ok(())
-}
-
-/// Looks from inside until the port is in the LISTEN state.
-pub(crate) async fn listening(container: &plimsoll_harness::Container, port: &str) -> TestResult {
-    let look = format!(
-        "until /busybox grep -q ':{port} .* 0A ' /proc/net/tcp /proc/net/tcp6; do sleep 0.01; done"
-    );
-    container.exec(["/busybox", "sh", "-c", &look]).await?;
     Ok(())
 }
 
@@ -264,8 +252,8 @@ async fn containers_of_a_network_talk_by_alias() -> TestResult {
     let engine = require_docker!();
     let network = Network::create("talk").await?;
     let serve = "mkdir -p /www; echo pong >/www/index.html; exec /busybox httpd -f -p 80 -h /www";
-    let server = shell(&engine, "server", serve).await?.network(&network, ["web"]).start().await?;
-    listening(&server, "0050").await?;
+    let server = shell(&engine, "server", serve).await?.network(&network, ["web"]);
+    let _server = server.ready(Condition::Port(80).within(NEVER)).start().await?;
     let client = shell(&engine, "client", "sleep 600").await?;
     let client = client.network(&network, ["client"]).start().await?;
     for name in ["web", "server"] {

@@ -4,13 +4,14 @@ use plimsoll_harness::testcontainers::bollard::errors::Error as ApiError;
 use plimsoll_harness::testcontainers::bollard::models::RestartPolicyNameEnum;
 use plimsoll_harness::testcontainers::bollard::query_parameters::RemoveImageOptions;
 use plimsoll_harness::{
-    Build, ContainerDefinition, Healthcheck, ImageError, Limits, LogWait, Mount, Network,
-    NetworkAttachment, PublishedPort, PullPolicy, StartError, VolumeDefinition, require_docker,
+    Build, Condition, ContainerDefinition, Healthcheck, ImageError, Limits, LogWait, Mount,
+    Network, NetworkAttachment, PublishedPort, PullPolicy, StartError, VolumeDefinition,
+    require_docker,
 };
 use plimsoll_tests::image::SCRATCH;
 
 use crate::TestResult;
-use crate::harness::{NEVER, left_behind, listening, shell};
+use crate::harness::{NEVER, left_behind, shell};
 
 /// Runs it to its end, and gives what it wrote to standard output.
 async fn output(definition: ContainerDefinition) -> Result<String, crate::Error> {
@@ -125,9 +126,9 @@ async fn defect_10_several_networks_aliases_and_ports() -> TestResult {
         .publish(80)
         .publish(81)
         .publish(PublishedPort::udp(53))
+        .ready(Condition::Port(80))
         .start()
         .await?;
-    listening(&server, "0050").await?;
     for (network, name) in [(&front, "web"), (&back, "internal-web"), (&back, "also")] {
         let script = format!("/busybox wget -qO - http://{name}/");
         let client = shell(&engine, "network-client", &script).await?;

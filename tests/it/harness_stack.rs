@@ -210,10 +210,10 @@ async fn a_failed_node_is_named_with_what_was_skipped_and_nothing_remains() -> T
                     `fails-web`, `fails-worker`; given up: `fails-never-ready`";
     assert_eq!(message, expected);
     let StackError::Node { source, .. } = error else { panic!("{message}") };
-    let StartError::NotReady(WaitError::Exited { code, tail, .. }) = *source else {
+    let StartError::NotReady(WaitError::Exited { exit, tail, .. }) = *source else {
         panic!("{source}");
     };
-    assert_eq!((code, tail.stderr), (4, vec!["no licence".to_owned()]));
+    assert_eq!((exit.code, tail.stderr), (4, vec!["no licence".to_owned()]));
     let names: Vec<_> = nodes.iter().map(|(name, ..)| *name).collect();
     assert_eq!(all_left(&engine, &names).await, [""; 0]);
     Ok(())

@@ -251,9 +251,9 @@ impl RegistryContainer {
         let mark = self.container.mark();
         self.run(&["sh", "-c", &format!("echo '{barrier}' >/proc/1/fd/1")]).await?;
         let wait = LogWait::stdout(format!("^{barrier}$"));
-        self.container.wait_since(mark, &wait).await?;
-        let logs = self.container.logs();
-        Ok(logs.of(LogSource::Stdout).filter_map(|line| access(&line.text())).collect())
+        self.container.wait_since(mark, wait).await?;
+        let lines = self.container.logs().of(LogSource::Stdout);
+        Ok(lines.iter().filter_map(|line| access(&line.text())).collect())
     }
 
     /// The digest skopeo computes for a tag.

@@ -7,10 +7,10 @@ use testcontainers::bollard::models::{NetworkConnectRequest, NetworkDisconnectRe
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::buffer::LogBuffer;
 use crate::container::Container;
 use crate::create::{endpoint, target};
 use crate::definition::NetworkAttachment;
-use crate::logs::LogBuffer;
 use crate::pump::{self, Output};
 use crate::request::{RequestError, Step};
 use crate::stack::World;
