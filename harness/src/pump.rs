@@ -28,7 +28,7 @@ pub(crate) type Output = JoinHandle<Result<(), Error>>;
 
 /// Attaches to a container that has not started, so that its first byte is not missed. Attach
 /// rather than the log endpoint: that one ends at once for a container that is not running,
-/// and needs a log driver that can be read.
+/// needs a log driver that can be read, and stalls when the engine rotates files (moby#37646).
 pub(crate) async fn attach(
     docker: &Docker,
     id: &str,
