@@ -27,9 +27,15 @@ fn once(way: Way) {
         everywhere(requests, &all_kinds(), |index, name, fault| {
             let world = World::new(way);
             world.side(side).fail(FaultRule::nth(index, fault));
-            let run = world.promote_in_haste();
             let context = format!("{way:?}, {side:?}, request {index}: {name}");
-            assert_eq!(world.side(side).pending_faults(), 0, "{context}: it did not strike");
+            let run = if name == "stall" {
+                // Ends with its time; on a slow machine also before the request that stalls.
+                world.promote_in_haste()
+            } else {
+                let run = world.promote("60");
+                assert_eq!(world.side(side).pending_faults(), 0, "{context}: it did not strike");
+                run
+            };
             world.check(&run, &context);
             world.check_uploads(&run, &context);
             if run.code != 0 {
