@@ -30,6 +30,7 @@ mod promotion_budget;
 mod promotion_faults;
 mod readme;
 mod release;
+mod route;
 mod secrets;
 mod seed;
 mod serve;
