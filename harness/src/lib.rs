@@ -45,6 +45,8 @@
 pub use plimsoll_reaper::Address;
 pub use testcontainers;
 
+pub mod assert;
+
 mod archive;
 mod assignment;
 mod backoff;

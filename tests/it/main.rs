@@ -2,6 +2,7 @@
 //! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
 mod archive;
+mod assert_services;
 mod budget;
 mod convergence;
 mod dcd;

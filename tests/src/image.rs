@@ -24,6 +24,12 @@ use sha2::{Digest, Sha256};
 use crate::base::base;
 use crate::lock::BuildLock;
 
+mod django;
+mod service;
+
+pub use django::DJANGO;
+pub use service::{NGINX, POSTGRESQL, RABBITMQ, REDIS};
+
 /// How long the packages of one image may take to come.
 const BUILD_DEADLINE: Duration = Duration::from_secs(600);
 
@@ -138,7 +144,7 @@ impl Recipe {
     /// The image's name and tag.
     #[must_use]
     pub fn reference(&self) -> String {
-        let hash = Sha256::digest(format!("{self:?}"));
+        let hash = Sha256::digest(format!("{self:?}{}", self.full_script()));
         let tag = hash.iter().take(6).fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
             hex
@@ -194,14 +200,17 @@ impl Recipe {
             [] => String::new(),
             names => format!("apt-get install -y --no-install-recommends {}\n", names.join(" ")),
         };
-        // Packages must not start services while they are installed.
+        // Packages must not start services while they are installed; nobody reads their manuals.
         format!(
             "export DEBIAN_FRONTEND=noninteractive\n\
+             printf 'path-exclude /usr/share/%s/*\\n' doc man locale info lintian \
+             >/etc/dpkg/dpkg.cfg.d/no-manuals\n\
              printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n\
              chmod +x /usr/sbin/policy-rc.d\n\
              apt-get update\n\
              {install}{}\n\
-             rm -rf /var/lib/apt/lists/* /var/cache/apt/archives/*.deb\n",
+             rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb \
+             /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/apt /var/log/*.log\n",
             self.script
         )
     }
@@ -258,8 +267,13 @@ async fn commit(
     let labels = container.inspect().await?.config.and_then(|config| config.labels);
     // The labels say which process the container belongs to; the image belongs to none.
     let forget = labels.into_iter().flatten().map(|(label, _)| format!("LABEL {label}=\"\""));
+    // The one instruction that a commit takes as a value only.
+    let stop_signal = instructions.iter().find_map(|line| line.strip_prefix("STOPSIGNAL "));
+    let config =
+        ContainerConfig { stop_signal: stop_signal.map(str::to_owned), ..Default::default() };
+    let instructions = instructions.iter().filter(|line| !line.starts_with("STOPSIGNAL "));
     let changes: Vec<_> =
-        forget.chain(instructions.iter().map(|&instruction| instruction.to_owned())).collect();
+        forget.chain(instructions.map(|&instruction| instruction.to_owned())).collect();
     let (repo, tag) = repository_and_tag(image);
     let options = CommitContainerOptions {
         container: Some(container.id().to_owned()),
@@ -268,9 +282,7 @@ async fn commit(
         changes: Some(changes.join("\n")),
         ..CommitContainerOptions::default()
     };
-    let committing = |docker: Docker| async move {
-        docker.commit_container(options, ContainerConfig::default()).await
-    };
+    let committing = |docker: Docker| async move { docker.commit_container(options, config).await };
     engine.call(committing).await.map_err(|source| api("commit", image, source))?;
     Ok(())
 }

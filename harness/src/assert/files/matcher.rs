@@ -1,0 +1,239 @@
+//! What a file should be.
+
+use super::{File, FileKind};
+use crate::assert::mismatch::{Difference, Expectation};
+use crate::assert::text::Text;
+use crate::assert::users::Owner;
+
+/// A file as it should be; what is not said may be anything.
+///
+/// ```
+/// use plimsoll_harness::assert::files::{directory, regular};
+/// use plimsoll_harness::assert::text::matching;
+///
+/// let secret = regular().mode(0o640).owner("root").group("app");
+/// let configured = regular().content(matching(r"(?m)^workers = 4$")).size_at_most(4096);
+/// let writable = directory().mode(0o755).owner("app");
+/// # let _ = (secret, configured, writable);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileMatcher {
+    /// What it is.
+    pub kind: FileKind,
+    /// Where it leads, if it is a link and that matters.
+    pub target: Option<Text>,
+    /// Its permission bits, those for setuid, setgid and sticky included.
+    pub mode: Option<u32>,
+    /// The name or number of its user.
+    pub owner: Option<Text>,
+    /// The name or number of its group.
+    pub group: Option<Text>,
+    /// Its largest size in bytes.
+    pub size_at_most: Option<u64>,
+    /// What should be found in it, each of them.
+    pub content: Vec<Text>,
+}
+
+/// A regular file.
+#[must_use]
+pub fn regular() -> FileMatcher {
+    FileMatcher::new(FileKind::Regular)
+}
+
+/// A directory.
+#[must_use]
+pub fn directory() -> FileMatcher {
+    FileMatcher::new(FileKind::Directory)
+}
+
+/// A Unix socket.
+#[must_use]
+pub fn socket() -> FileMatcher {
+    FileMatcher::new(FileKind::Socket)
+}
+
+/// A symbolic link.
+pub fn symlink(target: impl Into<Text>) -> FileMatcher {
+    let target = Some(target.into());
+    FileMatcher { target, ..FileMatcher::new(FileKind::Symlink(String::new())) }
+}
+
+impl FileMatcher {
+    fn new(kind: FileKind) -> Self {
+        let (target, mode, owner, group, size_at_most) = (None, None, None, None, None);
+        Self { kind, target, mode, owner, group, size_at_most, content: Vec::new() }
+    }
+
+    /// Says what its permission bits are, such as `0o644` or `0o4755`.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = Some(mode);
+        self
+    }
+
+    /// Names its user, or gives the user's number.
+    #[must_use]
+    pub fn owner(mut self, owner: impl Into<Text>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Names its group, or gives the group's number.
+    #[must_use]
+    pub fn group(mut self, group: impl Into<Text>) -> Self {
+        self.group = Some(group.into());
+        self
+    }
+
+    /// Says how many bytes it has at most.
+    #[must_use]
+    pub fn size_at_most(mut self, bytes: u64) -> Self {
+        self.size_at_most = Some(bytes);
+        self
+    }
+
+    /// Says what is in it: all of it for an exact text, some of it for a pattern. `(?m)` lets
+    /// `^` and `$` mean the ends of lines. Needs [`files::read`](super::read).
+    #[must_use]
+    pub fn content(mut self, text: impl Into<Text>) -> Self {
+        self.content.push(text.into());
+        self
+    }
+
+    fn compare_owner(&self, found: &File) -> Vec<Difference> {
+        let wanted = [("owner", &self.owner), ("group", &self.group)];
+        let wanted = wanted.into_iter().filter_map(|(place, text)| Some((place, text.as_ref()?)));
+        let compare = |(place, text): (&str, &Text)| {
+            let Some((user, group)) = &found.owner else {
+                let found = "nothing: `files::stat` does not ask for it, `files::at` does";
+                return Some(Difference::new(place, text.to_string(), found));
+            };
+            let owner: &Owner = if place == "owner" { user } else { group };
+            (!owner.is(text)).then(|| Difference::new(place, text.to_string(), owner.to_string()))
+        };
+        wanted.filter_map(compare).collect()
+    }
+
+    fn compare_content(&self, found: &File) -> Vec<Difference> {
+        let Some(bytes) = &found.content else {
+            let found = "nothing: only `files::read` asks for it";
+            let unread = |text: &Text| Difference::new("content", text.to_string(), found);
+            return self.content.iter().map(unread).collect();
+        };
+        let missing = self.content.iter().filter(|text| !text.fits(bytes));
+        missing.map(|text| Difference::new("content", text.to_string(), excerpt(bytes))).collect()
+    }
+}
+
+/// The first lines, as a message has room for them.
+fn excerpt(bytes: &[u8]) -> String {
+    const LINES: usize = 20;
+    let text = String::from_utf8_lossy(bytes);
+    let lines: Vec<_> = text.lines().take(LINES).collect();
+    let rest = text.lines().count() - lines.len();
+    let rest = if rest == 0 { String::new() } else { format!("\n    and {rest} more lines") };
+    format!("{} bytes:\n    {}{rest}", bytes.len(), lines.join("\n    "))
+}
+
+impl Expectation<File> for FileMatcher {
+    fn differences(&self, found: &File) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        let alike = std::mem::discriminant(&self.kind) == std::mem::discriminant(&found.kind);
+        if !alike {
+            let expected = match &self.kind {
+                FileKind::Symlink(_) => "a link".to_owned(),
+                kind => kind.to_string(),
+            };
+            differences.push(Difference::new("kind", expected, found.kind.to_string()));
+        }
+        if let (Some(target), FileKind::Symlink(there)) = (&self.target, &found.kind)
+            && !target.fits(there.as_bytes())
+        {
+            differences.push(Difference::new("target", target.to_string(), format!("`{there}`")));
+        }
+        if let Some(mode) = self.mode.filter(|mode| *mode != found.mode) {
+            let (mode, there) = (format!("{mode:04o}"), format!("{:04o}", found.mode));
+            differences.push(Difference::new("mode", mode, there));
+        }
+        differences.extend(self.compare_owner(found));
+        if let Some(most) = self.size_at_most.filter(|most| *most < found.size) {
+            let (most, there) = (format!("at most {most} bytes"), format!("{} bytes", found.size));
+            differences.push(Difference::new("size", most, there));
+        }
+        differences.extend(self.compare_content(found));
+        differences
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assert::mismatch::Observed;
+    use crate::assert::text::matching;
+    use crate::assert::users::Names;
+
+    fn config() -> File {
+        let users = Names::parse("app:x:1000:1000::/:/bin/sh");
+        File {
+            node: "web".to_owned(),
+            path: "/etc/app.toml".to_owned(),
+            kind: FileKind::Regular,
+            mode: 0o600,
+            size: 21,
+            owner: Some((Owner::new(1000, &users), Owner::new(33, &Names::default()))),
+            content: Some(b"workers = 2\ntls = no\n".to_vec()),
+        }
+    }
+
+    #[test]
+    fn what_is_as_expected_is() {
+        let expected = regular().mode(0o600).owner("app").owner("1000").group("33");
+        let expected = expected.size_at_most(21).content(matching("(?m)^tls = (yes|no)$"));
+        assert_eq!(config().assert(&expected), Ok(()));
+    }
+
+    #[test]
+    fn everything_that_differs_is_said() {
+        let expected = regular().mode(0o4755).owner("root").group("app").size_at_most(20);
+        let expected = expected.content(matching("(?m)^workers = 4$"));
+        insta::assert_snapshot!(config().assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          mode: expected 4755, found 0600
+          owner: expected `root`, found `app` (1000)
+          group: expected `app`, found 33
+          size: expected at most 20 bytes, found 21 bytes
+          content: expected /(?m)^workers = 4$/, found 21 bytes:
+            workers = 2
+            tls = no
+        ");
+    }
+
+    #[test]
+    fn another_kind_of_file_is_said() {
+        let link = File { kind: FileKind::Symlink("/old".to_owned()), ..config() };
+        let expected = symlink("/new");
+        insta::assert_snapshot!(link.assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          target: expected `/new`, found `/old`
+        ");
+        insta::assert_snapshot!(link.assert(&directory()).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          kind: expected a directory, found a link to `/old`
+        ");
+        insta::assert_snapshot!(config().assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          kind: expected a link, found a regular file
+        ");
+    }
+
+    #[test]
+    fn what_was_not_asked_for_is_no_pass() {
+        let unread = File { owner: None, content: None, ..config() };
+        let expected = regular().owner("app").content("");
+        insta::assert_snapshot!(unread.assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          owner: expected `app`, found nothing: `files::stat` does not ask for it, `files::at` does
+          content: expected ``, found nothing: only `files::read` asks for it
+        ");
+    }
+}

@@ -1,0 +1,9 @@
+"""One table."""
+
+from django.db import models
+
+
+class Cake(models.Model):
+    """A cake that somebody has ordered."""
+
+    name = models.CharField(max_length=100)

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Takes the variables that the official image of PostgreSQL takes.
+set -eu
+user="${POSTGRES_USER:-postgres}"
+database="${POSTGRES_DB:-$user}"
+if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
+    if [ -z "${POSTGRES_PASSWORD:-}" ]; then
+        echo 'set POSTGRES_PASSWORD: the database is not created without a password' >&2
+        exit 64
+    fi
+    umask 077
+    printf '%s\n' "$POSTGRES_PASSWORD" >/tmp/password
+    initdb --no-sync --username="$user" --pwfile=/tmp/password --auth-local=trust \
+        --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >&2
+    rm /tmp/password
+    echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    if [ "$database" != postgres ]; then
+        printf 'CREATE DATABASE "%s"\n' "$(printf %s "$database" | sed 's/"/""/g')" |
+            postgres --single -jE postgres >&2
+    fi
+fi
+exec "$@"
