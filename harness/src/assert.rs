@@ -25,6 +25,8 @@
 //! shell and without a libc are checked like any other.
 
 mod engine;
+mod eventually;
+mod local;
 mod mismatch;
 mod pairing;
 mod users;
@@ -32,10 +34,16 @@ mod users;
 pub mod files;
 pub mod image;
 pub mod lines;
+pub mod matrix;
+pub mod network;
+pub mod open_files;
+pub mod ports;
 pub mod processes;
+pub mod resources;
 pub mod shutdown;
 pub mod text;
 
 pub use engine::ObserveError;
+pub use eventually::{EventuallyError, eventually};
 pub use mismatch::{Difference, Expectation, Mismatch, Observed};
 pub use users::Owner;

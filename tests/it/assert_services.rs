@@ -1,16 +1,50 @@
-//! The images of services start and do what they are for.
+//! The images that assertions are tried on start and do what they are for.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use plimsoll_harness::{ContainerDefinition, LogWait, require_docker};
-use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, RABBITMQ, REDIS};
+use plimsoll_harness::{ContainerDefinition, Engine, LogWait, require_docker};
+use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, RABBITMQ, REDIS, SCRATCH};
 
-use crate::TestResult;
+use crate::{Error, TestResult};
 
 /// Longer than any of these tests takes; a wait that ends by it has failed.
-const NEVER: Duration = Duration::from_secs(120);
+pub(crate) const NEVER: Duration = Duration::from_secs(120);
+
+/// A shell script on the image without anything.
+pub(crate) async fn shell(
+    engine: &Engine,
+    name: &str,
+    script: &str,
+) -> Result<ContainerDefinition, Error> {
+    let image = SCRATCH.ensure(engine).await?;
+    Ok(ContainerDefinition::new(name, image).cmd(["sh", "-c", script]))
+}
+
+/// nginx with two workers.
+pub(crate) async fn nginx(engine: &Engine) -> Result<ContainerDefinition, Error> {
+    let image = NGINX.ensure(engine).await?;
+    let ready = LogWait::stderr("start worker process").within(NEVER);
+    Ok(ContainerDefinition::new("nginx", image).publish(80).ready(ready))
+}
+
+/// Django under gunicorn under tini, listening.
+pub(crate) async fn bakery(engine: &Engine) -> Result<ContainerDefinition, Error> {
+    let image = DJANGO.ensure(engine).await?;
+    let ready = LogWait::stderr("Booting worker").within(NEVER);
+    Ok(ContainerDefinition::new("bakery", image).publish(8000).ready(ready))
+}
+
+/// PostgreSQL with a database `bakery`, whose password is `sugar`.
+pub(crate) async fn postgresql(engine: &Engine) -> Result<ContainerDefinition, Error> {
+    let image = POSTGRESQL.ensure(engine).await?;
+    let ready = LogWait::stderr("database system is ready to accept connections").within(NEVER);
+    Ok(ContainerDefinition::new("postgresql", image)
+        .env("POSTGRES_USER", "bakery")
+        .env("POSTGRES_PASSWORD", "sugar")
+        .ready(ready))
+}
 
 /// What a server answers to a GET, headers and all.
 pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
@@ -24,12 +58,10 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
 #[tokio::test]
 async fn postgresql_takes_the_variables_of_the_official_image() -> TestResult {
     let engine = require_docker!();
-    let image = POSTGRESQL.ensure(&engine).await?;
-    let database = ContainerDefinition::new("postgresql", image)
+    let database = postgresql(&engine)
+        .await?
         .env("POSTGRES_USER", "maria-k")
-        .env("POSTGRES_PASSWORD", "p@ss/word")
         .env("POSTGRES_DB", "cakes")
-        .ready(LogWait::stderr("database system is ready to accept connections").within(NEVER))
         .start()
         .await?;
     let query = "SELECT current_user, current_database()";
@@ -70,12 +102,7 @@ async fn rabbitmq_takes_the_variables_of_the_official_image() -> TestResult {
 #[tokio::test]
 async fn nginx_serves() -> TestResult {
     let engine = require_docker!();
-    let image = NGINX.ensure(&engine).await?;
-    let nginx = ContainerDefinition::new("nginx", image)
-        .publish(80)
-        .ready(LogWait::stderr("start worker process").within(NEVER))
-        .start()
-        .await?;
+    let nginx = nginx(&engine).await?.start().await?;
     let answer = get(nginx.mapped_port(80).await?, "/")?;
     assert!(answer.contains("It works"), "{answer}");
     Ok(())
@@ -84,12 +111,7 @@ async fn nginx_serves() -> TestResult {
 #[tokio::test]
 async fn django_answers() -> TestResult {
     let engine = require_docker!();
-    let image = DJANGO.ensure(&engine).await?;
-    let bakery = ContainerDefinition::new("bakery", image)
-        .publish(8000)
-        .ready(LogWait::stderr("Booting worker").within(NEVER))
-        .start()
-        .await?;
+    let bakery = bakery(&engine).await?.start().await?;
     let answer = get(bakery.mapped_port(8000).await?, "/health/")?;
     assert!(answer.ends_with("{\"status\": \"ok\"}"), "{answer}");
     Ok(())

@@ -2,7 +2,14 @@
 //! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
 mod archive;
+mod assert_files;
+mod assert_image;
+mod assert_lines;
+mod assert_matrix;
+mod assert_network;
+mod assert_processes;
 mod assert_services;
+mod assert_shutdown;
 mod budget;
 mod convergence;
 mod dcd;

@@ -52,19 +52,6 @@ pub const SCRATCH: Recipe = Recipe {
     instructions: &["ENTRYPOINT [\"/busybox\"]"],
 };
 
-/// Redis, as the module of testcontainers expects it.
-pub const REDIS: Recipe = Recipe {
-    name: "redis",
-    packages: &["redis-server"],
-    script: "true",
-    result: Output::Container,
-    instructions: &[
-        "ENTRYPOINT []",
-        "CMD [\"redis-server\", \"--protected-mode\", \"no\"]",
-        "EXPOSE 6379",
-    ],
-};
-
 /// How an image comes about.
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {

@@ -49,11 +49,6 @@ impl ObserveError {
     }
 }
 
-/// What a definition calls the container; its name is `plimsoll-<run>-<name>`.
-pub(crate) fn node(container: &Container) -> &str {
-    container.name().splitn(3, '-').nth(2).unwrap_or(container.name())
-}
-
 /// Makes a request about a container, given the engine's client and the container's id.
 pub(crate) async fn ask<F, Fut, T>(
     container: &Container,

@@ -14,7 +14,7 @@ use testcontainers::bollard::query_parameters::ContainerArchiveInfoOptions;
 
 pub use self::matcher::{FileMatcher, directory, regular, socket, symlink};
 pub use self::scan::{FileTree, Scan, no_setuid, no_world_writable, under};
-use super::engine::{ObserveError, ask, node};
+use super::engine::{ObserveError, ask};
 use super::mismatch::Observed;
 use super::users::{Names, Owner};
 use crate::container::Container;
@@ -84,7 +84,7 @@ pub async fn stat(container: &Container, path: &str) -> Result<File, ObserveErro
     .await?;
     let (kind, mode) = go_mode(stat.file_mode, stat.link_target);
     Ok(File {
-        node: node(container).to_owned(),
+        node: container.node().to_owned(),
         path: path.to_owned(),
         kind,
         mode,
@@ -135,7 +135,7 @@ pub(crate) async fn content(container: &Container, path: &str) -> Result<Vec<u8>
 }
 
 fn describe(container: &Container, path: &str) -> String {
-    format!("file `{path}` of `{}`", node(container))
+    format!("file `{path}` of `{}`", container.node())
 }
 
 impl Observed for File {
@@ -150,7 +150,7 @@ impl archive::Entry {
             (0, 0) => Default::default(),
             _ => (Names::users(container).await?, Names::groups(container).await?),
         };
-        Ok(self.file(node(container), path.to_owned(), &users, &groups))
+        Ok(self.file(container.node(), path.to_owned(), &users, &groups))
     }
 
     fn file(self, node: &str, path: String, users: &Names, groups: &Names) -> File {

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::mismatch::{Difference, Expectation, Observed};
 use super::text::Text;
-use crate::logs::{LogLine, LogSource};
+use crate::line::{LogLine, LogSource};
 
 /// Lines to look at: all of a container, or those it has written since a moment.
 #[derive(Clone, Copy, Debug)]
@@ -230,7 +230,7 @@ mod tests {
     use crate::assert::text::matching;
 
     fn line(source: LogSource, text: &str) -> LogLine {
-        LogLine { source, bytes: text.as_bytes().to_vec() }
+        LogLine::new(source, text)
     }
 
     fn written() -> Vec<LogLine> {

@@ -2,18 +2,17 @@
 //!
 //! When the main process of a container ends, the kernel kills all others: none outlives it. So
 //! what to look for is not who is left but who was not told: a worker that could not say
-//! goodbye has not written its last line. Orphans that a running container collects are found by
-//! [`NoZombies`](super::processes::NoZombies).
+//! goodbye has not written its last line.
 
 use std::time::{Duration, Instant};
 
 use testcontainers::bollard::query_parameters::KillContainerOptions;
 
-use super::engine::{ObserveError, ask, node};
+use super::engine::{ObserveError, ask};
 use super::mismatch::{Difference, Expectation, Observed};
 use super::text::Text;
 use crate::container::Container;
-use crate::logs::LogTail;
+use crate::line::LogTail;
 use crate::wait::WaitError;
 
 /// How a container ended, or that it did not.
@@ -44,7 +43,7 @@ pub async fn send(
     signal: &str,
     deadline: Duration,
 ) -> Result<Shutdown, ObserveError> {
-    let what = format!("the end of `{}` by {signal}", node(container));
+    let what = format!("the end of `{}` by {signal}", container.node());
     let options = KillContainerOptions { signal: signal.to_owned() };
     let begun = Instant::now();
     ask(
@@ -55,13 +54,13 @@ pub async fn send(
     .await?;
     let code = match container.wait_exit(deadline).await {
         Ok(code) => Some(code),
-        Err(WaitError::StillRunning { .. }) => None,
+        Err(WaitError::TimedOut { .. }) => None,
         Err(error) => return Err(ObserveError::unusable(what, error.to_string())),
     };
     let took = begun.elapsed();
     let state = container.inspect().await?.state.unwrap_or_default();
     Ok(Shutdown {
-        node: node(container).to_owned(),
+        node: container.node().to_owned(),
         signal: signal.to_owned(),
         code,
         took,
@@ -189,7 +188,11 @@ mod tests {
             code,
             took: Duration::from_millis(3200),
             out_of_memory: false,
-            tail: LogTail { stdout: vec!["worker 1 left".to_owned()], stderr: Vec::new() },
+            tail: LogTail {
+                stdout: vec!["worker 1 left".to_owned()],
+                stderr: Vec::new(),
+                terminal: false,
+            },
         }
     }
 

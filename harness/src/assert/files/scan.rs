@@ -2,7 +2,7 @@
 
 use super::archive::{self, Content, Reach};
 use super::{File, FileKind};
-use crate::assert::engine::{ObserveError, node};
+use crate::assert::engine::ObserveError;
 use crate::assert::mismatch::{Difference, Expectation, Observed};
 use crate::assert::text::Text;
 use crate::assert::users::Names;
@@ -28,7 +28,7 @@ pub struct FileTree {
 pub async fn under(container: &Container, path: &str) -> Result<FileTree, ObserveError> {
     let entries = archive::entries(container, path, Content::Left, Reach::All).await?;
     let (users, groups) = (Names::users(container).await?, Names::groups(container).await?);
-    let node = node(container).to_owned();
+    let node = container.node().to_owned();
     let file = |entry: archive::Entry| {
         let place = place(path, &entry.path);
         entry.file(&node, place, &users, &groups)

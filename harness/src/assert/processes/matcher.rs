@@ -159,7 +159,6 @@ mod tests {
         Process {
             pid: 1,
             user: Owner { id, name: Some(user.to_owned()) },
-            state: "S".to_owned(),
             args: args.to_owned(),
             children: children.into_iter().collect(),
         }

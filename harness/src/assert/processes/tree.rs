@@ -25,8 +25,6 @@ pub struct Process {
     pub pid: u32,
     /// Who it acts as.
     pub user: Owner,
-    /// Its state, as `ps` abbreviates it.
-    pub state: String,
     /// Its arguments, the program first.
     pub args: String,
     /// What it has started, in order of number.
@@ -42,8 +40,6 @@ pub struct Row {
     pub ppid: u32,
     /// The number of the user it acts as.
     pub uid: u32,
-    /// Its state.
-    pub state: String,
     /// Its arguments.
     pub args: String,
 }
@@ -53,7 +49,7 @@ pub struct Row {
 #[non_exhaustive]
 pub enum TreeError {
     /// A line of `ps` that is none.
-    #[error("`{}` is not pid, ppid, uid, state and arguments: does the engine's machine have a `ps` \
+    #[error("`{}` is not pid, ppid, uid and arguments: does the engine's machine have a `ps` \
              that knows `-o`?", .0.join(" "))]
     Row(Vec<String>),
     /// The container's main process is missing: it has ended since.
@@ -68,7 +64,7 @@ pub enum TreeError {
 }
 
 impl Row {
-    /// A line in the columns pid, ppid, uid, state, args.
+    /// A line in the columns pid, ppid, uid, args.
     pub(crate) fn parse(cells: &[String]) -> Result<Self, TreeError> {
         let number = |index: usize| cells.get(index)?.parse().ok();
         let parsed = || {
@@ -76,8 +72,7 @@ impl Row {
                 pid: number(0)?,
                 ppid: number(1)?,
                 uid: number(2)?,
-                state: cells.get(3)?.clone(),
-                args: cells.get(4)?.clone(),
+                args: cells.get(3)?.clone(),
             })
         };
         parsed().ok_or_else(|| TreeError::Row(cells.to_vec()))
@@ -105,8 +100,8 @@ impl Processes {
         }
         let mut families: BTreeMap<u32, Vec<Process>> = BTreeMap::new();
         let mut tops = Vec::new();
-        for Row { pid, ppid, uid, state, args } in rows {
-            let process = Process { pid, user: owner(uid), state, args, children: Vec::new() };
+        for Row { pid, ppid, uid, args } in rows {
+            let process = Process { pid, user: owner(uid), args, children: Vec::new() };
             if pid == root || !pids.contains(&ppid) {
                 tops.push(process);
             } else {
@@ -147,12 +142,6 @@ fn adopt(parent: &mut Process, families: &mut BTreeMap<u32, Vec<Process>>) {
 }
 
 impl Process {
-    /// Whether it has ended, and its parent has not asked how.
-    #[must_use]
-    pub fn is_zombie(&self) -> bool {
-        self.state.starts_with('Z')
-    }
-
     fn draw(&self, depth: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:indent$}{self}", "", indent = depth * 2)?;
         self.children.iter().try_for_each(|child| child.draw(depth + 1, f))
@@ -193,7 +182,7 @@ mod tests {
     use crate::assert::users::Names;
 
     fn build(rows: &[&str]) -> Result<Processes, TreeError> {
-        let cells = |row: &str| row.splitn(5, ' ').map(str::to_owned).collect::<Vec<_>>();
+        let cells = |row: &str| row.splitn(4, ' ').map(str::to_owned).collect::<Vec<_>>();
         let rows = rows.iter().map(|row| Row::parse(&cells(row))).collect::<Result<_, _>>()?;
         let names = Names::parse("app:x:1000:1000::/:/bin/sh");
         Processes::build("web", rows, 70, |uid| Owner::new(uid, &names))
@@ -202,19 +191,19 @@ mod tests {
     #[test]
     fn a_list_becomes_a_tree() {
         let processes = build(&[
-            "90 80 1000 S worker",
-            "70 12 0 Ss tini -- master",
-            "99 11 0 S ps of an exec",
-            "80 70 1000 S master",
-            "91 80 1000 Z [worker] <defunct>",
-            "98 99 0 S child of the exec",
+            "90 80 1000 worker",
+            "70 12 0 tini -- master",
+            "99 11 0 ps of an exec",
+            "80 70 1000 master",
+            "91 80 1000 other worker",
+            "98 99 0 child of the exec",
         ])
         .unwrap();
         insta::assert_snapshot!(processes, @r"
         `tini -- master` as `root` (0)
           `master` as `app` (1000)
             `worker` as `app` (1000)
-            `[worker] <defunct>` as `app` (1000)
+            `other worker` as `app` (1000)
         entered from outside:
           `ps of an exec` as `root` (0)
             `child of the exec` as `root` (0)
@@ -223,27 +212,26 @@ mod tests {
             processes.iter().map(|one| one.pid).collect::<Vec<_>>(),
             [70, 80, 90, 91, 99, 98]
         );
-        assert_eq!(processes.iter().filter(|one| one.is_zombie()).count(), 1);
     }
 
     #[test]
     fn what_is_no_tree_is_refused() {
         let refusal = |rows: &[&str]| build(rows).unwrap_err().to_string();
         insta::assert_snapshot!(
-            refusal(&["71 70 0 S sh"]),
+            refusal(&["71 70 0 sh"]),
             @"there is no process 70, which the engine calls its main process: has it ended?"
         );
         insta::assert_snapshot!(
-            refusal(&["70 1 0 S sh", "71 70 0 S a", "71 70 0 S b"]),
+            refusal(&["70 1 0 sh", "71 70 0 a", "71 70 0 b"]),
             @"there are two processes with number 71"
         );
         insta::assert_snapshot!(
-            refusal(&["70 1 0 S sh", "81 82 0 S a", "82 81 0 S b"]),
+            refusal(&["70 1 0 sh", "81 82 0 a", "82 81 0 b"]),
             @"nothing leads to processes [81, 82]"
         );
         insta::assert_snapshot!(
-            refusal(&["70 root 0:00 S sh"]),
-            @"`70 root 0:00 S sh` is not pid, ppid, uid, state and arguments: does the engine's machine have a `ps` that knows `-o`?"
+            refusal(&["70 root 0:00 sh"]),
+            @"`70 root 0:00 sh` is not pid, ppid, uid and arguments: does the engine's machine have a `ps` that knows `-o`?"
         );
     }
 }

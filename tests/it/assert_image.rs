@@ -1,0 +1,74 @@
+//! What images say about themselves.
+
+use plimsoll_harness::assert::image::{self, meta};
+use plimsoll_harness::assert::text::matching;
+use plimsoll_harness::assert::{Observed, resources};
+use plimsoll_harness::require_docker;
+use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, SCRATCH};
+
+use crate::TestResult;
+use crate::assert_services::shell;
+
+#[tokio::test]
+async fn an_application_says_how_it_wants_to_be_run() -> TestResult {
+    let engine = require_docker!();
+    let expected = meta()
+        .entrypoint(["tini", "--", "entrypoint"])
+        .cmd(["gunicorn", "bakery.wsgi"])
+        .user("baker")
+        .workdir("/srv/bakery")
+        .env("PYTHONUNBUFFERED", "1")
+        .no_env(matching("(?i)password|secret|token"))
+        .label("org.opencontainers.image.title", "bakery")
+        .exposes(8000)
+        .no_healthcheck()
+        .platform(matching("^linux/"))
+        .layers_at_most(2);
+    image::metadata(&engine, &DJANGO.ensure(&engine).await?).await?.assert(&expected)?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn services_say_how_they_want_to_be_stopped() -> TestResult {
+    let engine = require_docker!();
+    let nginx = image::metadata(&engine, &NGINX.ensure(&engine).await?).await?;
+    nginx.assert(&meta().stop_signal("SIGQUIT").exposes(80))?;
+    let postgresql = image::metadata(&engine, &POSTGRESQL.ensure(&engine).await?).await?;
+    let expected = meta().stop_signal("SIGINT").volume("/var/lib/postgresql/data").user("postgres");
+    postgresql.assert(&expected)?;
+    let mismatch = postgresql.assert(&meta().env("PGDAT", "/data").user("root")).unwrap_err();
+    let message = mismatch.to_string();
+    assert!(message.contains("found nothing of that name; nearest is `PGDATA`"), "{message}");
+    assert!(message.contains("user: expected `root`, found `postgres`"), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_image_of_one_file_is_small() -> TestResult {
+    let engine = require_docker!();
+    let found = image::metadata(&engine, &SCRATCH.ensure(&engine).await?).await?;
+    let budget = meta().entrypoint(["/busybox"]).size_at_most(4 << 20).layers_at_most(1);
+    found.assert(&budget)?;
+    let message = found.assert(&meta().size_at_most(1000)).unwrap_err().to_string();
+    assert!(message.contains("size: expected at most 1000 bytes, found "), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_image_that_is_not_there_is_named() {
+    let engine = require_docker!();
+    let error = image::metadata(&engine, "plimsoll-test/none:1").await.unwrap_err();
+    assert_eq!(error.to_string(), "look at image `plimsoll-test/none:1`: there is none");
+}
+
+#[tokio::test]
+async fn limits_that_nobody_set_are_none() -> TestResult {
+    let engine = require_docker!();
+    let container = shell(&engine, "limits", "exec /busybox sleep 600").await?.start().await?;
+    let found = resources::of(&container).await?;
+    found.assert(&resources::sufficient())?;
+    let expected = resources::sufficient().memory_at_most(1 << 20);
+    let message = found.assert(&expected).unwrap_err().to_string();
+    assert!(message.contains("expected at most 1048576 bytes, found no limit"), "{message}");
+    Ok(())
+}
