@@ -3,7 +3,7 @@
 use plimsoll_harness::assert::image::{self, meta};
 use plimsoll_harness::assert::text::matching;
 use plimsoll_harness::assert::{Observed, resources};
-use plimsoll_harness::require_docker;
+use plimsoll_harness::{Limits, require_docker};
 use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, SCRATCH};
 
 use crate::TestResult;
@@ -62,13 +62,20 @@ async fn an_image_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn limits_that_nobody_set_are_none() -> TestResult {
+async fn limits_are_those_of_the_definition() -> TestResult {
     let engine = require_docker!();
-    let container = shell(&engine, "limits", "exec /busybox sleep 600").await?.start().await?;
-    let found = resources::of(&container).await?;
-    found.assert(&resources::sufficient())?;
+    let definition = shell(&engine, "limits", "exec /busybox sleep 600").await?;
     let expected = resources::sufficient().memory_at_most(1 << 20);
-    let message = found.assert(&expected).unwrap_err().to_string();
-    assert!(message.contains("expected at most 1048576 bytes, found no limit"), "{message}");
+    for (limits, found) in [
+        (Limits::none(), "found no limit"),
+        (Limits { memory_bytes: Some(64 << 20), ..Limits::default() }, "found 67108864"),
+    ] {
+        let container = definition.clone().limits(limits).start().await?;
+        let resources = resources::of(&container).await?;
+        resources.assert(&resources::sufficient())?;
+        let message = resources.assert(&expected).unwrap_err().to_string();
+        let wanted = format!("expected at most 1048576 bytes, {found}");
+        assert!(message.contains(&wanted), "{message}");
+    }
     Ok(())
 }

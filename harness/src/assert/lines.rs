@@ -37,10 +37,10 @@ impl Observed for Lines<'_> {
 /// use plimsoll_harness::{LogLine, LogSource};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let written = [LogLine {
-///     source: LogSource::Stdout,
-///     bytes: br#"{"path": "/health", "status": 200, "time": "2026-01-05T10:00:00Z"}"#.to_vec(),
-/// }];
+/// let written = [LogLine::new(
+///     LogSource::Stdout,
+///     r#"{"path": "/health", "status": 200, "time": "2026-01-05T10:00:00Z"}"#,
+/// )];
 /// let request = json_line(LogSource::Stdout)
 ///     .field("path", "/health")
 ///     .field("status", 200)
