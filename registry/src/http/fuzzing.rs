@@ -12,7 +12,7 @@ use super::quota::Quota;
 use super::redirect;
 use super::refusal as refusals;
 use super::request::{Answer, Request};
-use super::retry::retry_after;
+use super::retry::{retry_after, wait_in};
 use super::tags;
 use super::text::{printable, redacted};
 use super::token as tokens;
@@ -137,6 +137,8 @@ pub fn header(data: &[u8]) {
     quota.note(&of("ratelimit-remaining"));
     let least = upload::least_chunk(&of("oci-chunk-min-length"));
     let Ok(text) = value.to_str() else { return };
+    // It comes to an end with whatever is said.
+    let _ = wait_in(&format!("retry-after: {text}"));
     let number = text.trim().parse::<u64>();
     if let Ok(seconds) = number {
         assert_eq!(asked, Some(Duration::from_secs(seconds)));

@@ -6,6 +6,9 @@ use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use tokio::time::Instant;
 
+use super::refusal;
+use super::request::{Answer, Request};
+
 /// How often to try again, and the pauses between.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
@@ -31,6 +34,17 @@ pub(super) fn is_worth_retrying(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 425 | 429 | 500 | 502 | 503 | 504)
 }
 
+/// How long the server that gave `answer` to `request` asks to wait: by the header, or else in
+/// the text of a 429, where GHCR says `retry-after: 1.88ms, allowed: 44000/minute`
+/// (falcosecurity/plugins#1069).
+pub(super) fn asked(request: &Request, answer: &Answer, now: SystemTime) -> Option<Duration> {
+    let named = retry_after(&answer.headers, now);
+    if named.is_some() || answer.status != StatusCode::TOO_MANY_REQUESTS {
+        return named;
+    }
+    wait_in(&refusal::read(request, answer).text)
+}
+
 /// How long the server asks to wait, in seconds or until a date.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -39,6 +53,39 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Durati
     }
     let date = httpdate::parse_http_date(text).ok()?;
     Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The wait in `retry-after: 1.88ms` or `retry after 2s`, wherever in `text` that is.
+pub(super) fn wait_in(text: &str) -> Option<Duration> {
+    let text = text.to_ascii_lowercase();
+    let (_, rest) = text.split_once("retry-after").or_else(|| text.split_once("retry after"))?;
+    let word = rest.trim_start_matches([':', ' ']).split([',', ';', ' ']).next()?;
+    go_duration(word.trim_end_matches('.'))
+}
+
+/// A duration as Go prints it: `985.86µs`, `1m30.5s`.
+fn go_duration(text: &str) -> Option<Duration> {
+    let (mut rest, mut seconds) = (text, 0.0);
+    loop {
+        let (number, after) = rest.split_at(rest.find(|c: char| c != '.' && !c.is_ascii_digit())?);
+        let end = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, left) = after.split_at(end);
+        let factor = match unit {
+            "h" => 3600.0,
+            "m" => 60.0,
+            "s" => 1.0,
+            "ms" => 1e-3,
+            // The micro sign, and the Greek letter that looks like it.
+            "us" | "\u{b5}s" | "\u{3bc}s" => 1e-6,
+            "ns" => 1e-9,
+            _ => return None,
+        };
+        seconds += number.parse::<f64>().ok()? * factor;
+        if left.is_empty() {
+            return Duration::try_from_secs_f64(seconds).ok();
+        }
+        rest = left;
+    }
 }
 
 impl Policy {
@@ -126,6 +173,31 @@ mod tests {
         assert_eq!(asked("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(Duration::ZERO));
         for bad in ["", "-1", "1.88ms", "soon"] {
             assert_eq!(asked(bad, now), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn edge_35_a_wait_in_the_text_is_a_duration_as_go_prints_it() {
+        for (text, nanos) in [
+            ("TOOMANYREQUESTS: retry-after: 1.88ms, allowed: 44000/minute", 1_880_000),
+            ("toomanyrequests: retry-after: 985.86\u{b5}s, allowed: 44000/minute", 985_860),
+            ("retry-after: 985.86\u{3bc}s", 985_860),
+            ("Retry after 7us", 7_000),
+            ("retry after 2s.", 2_000_000_000),
+            ("slow down; Retry-After 1h1m30.5s; bye", 3_690_500_000_000),
+            ("retry-after: 3ns", 3),
+        ] {
+            assert_eq!(wait_in(text), Some(Duration::from_nanos(nanos)), "{text}");
+        }
+        let endless = format!("retry-after: {}h", "9".repeat(300));
+        for text in
+            ["", "retry after", "retry-after: soon", "retry-after: -1s", "retry-after: 1.2.3s"]
+        {
+            assert_eq!(wait_in(text), None, "{text}");
+        }
+        for text in ["retry-after: 5", "retry-after: .s", "after 5s", "retry-after: 5 s", &endless]
+        {
+            assert_eq!(wait_in(text), None, "{text}");
         }
     }
 

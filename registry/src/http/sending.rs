@@ -218,7 +218,7 @@ impl<'a> Sending<'a> {
             }
             404 | 416 => Ok(Step::Broken(refusal, Next::Wait(None))),
             _ if retry::is_worth_retrying(answer.status) => {
-                let asked = retry::retry_after(&answer.headers, SystemTime::now());
+                let asked = retry::asked(request, answer, SystemTime::now());
                 let is_rate = answer.status == StatusCode::TOO_MANY_REQUESTS;
                 let pace = &registry.wire().pace;
                 pace.refused(Action::UploadContent, self.began, is_rate, asked);

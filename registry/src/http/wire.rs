@@ -104,7 +104,7 @@ impl Tries<'_> {
             Ok(answer) if self.may_pass(answer) => {
                 // A gateway that gave up does not know what became of the request behind it.
                 self.is_unclear = matches!(answer.status.as_u16(), 408 | 500 | 502 | 504);
-                let asked = retry::retry_after(&answer.headers, SystemTime::now());
+                let asked = retry::asked(self.request, answer, SystemTime::now());
                 let is_rate = answer.status == StatusCode::TOO_MANY_REQUESTS;
                 self.wire.pace.refused(self.action, self.began, is_rate, asked);
                 asked

@@ -64,6 +64,27 @@ async fn edge_35_a_wait_beyond_the_deadline_is_not_begun() {
 }
 
 #[tokio::test]
+async fn edge_35_a_wait_in_the_text_of_a_429_counts_like_one_in_the_header() {
+    let message = "retry-after: 1h0m0s, allowed: 44000/minute";
+    let script = Script::start(|_, _| refused(429, "TOOMANYREQUESTS", message)).await;
+    let web = script.web();
+    web.tags().await.unwrap_err();
+    let error = web.tags().await.unwrap_err();
+    assert!(error.to_string().contains("asks to wait longer"), "{error}");
+    assert_eq!(script.seen().len(), 1);
+
+    // The header is to be believed first, and no other status speaks of a rate.
+    for reply in [
+        refused(429, "TOOMANYREQUESTS", message).with("retry-after", "0"),
+        refused(503, "UNAVAILABLE", message),
+    ] {
+        let script = Script::replies([reply, list()]).await;
+        script.web().tags().await.unwrap();
+        assert_eq!(script.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn silence_ends_at_the_read_timeout_and_at_the_deadline() {
     let short = Duration::from_millis(30);
     let script = Script::start(|_, _| Reply::silent()).await;
