@@ -256,6 +256,9 @@ pub(crate) struct RegistryArgs {
     /// Accept any certificate. Whoever sits between can then read the password.
     #[arg(long)]
     pub(crate) insecure_skip_tls_verify: bool,
+    /// Speak HTTP/1.1 also where HTTP/2 is offered: uploads through some proxies are faster so.
+    #[arg(long, env = "OCITAG_HTTP1", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(crate) http1: bool,
     /// Certificate authorities to trust beside the system's, in PEM.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

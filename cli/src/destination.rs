@@ -139,6 +139,7 @@ impl<'a> Destinations<'a> {
             plain_http: self.args.plain_http,
             insecure_skip_tls_verify: self.args.insecure_skip_tls_verify,
             certificates,
+            http1_only: self.args.http1,
             timeout: Duration::from_secs(self.args.timeout),
             user_agent: USER_AGENT.to_owned(),
             credentials: Arc::clone(&self.credentials),
@@ -164,6 +165,7 @@ impl<'a> Destinations<'a> {
         let options = RegistryOptions {
             plain_http: *plain_http,
             certificates: self.certificates(host)?,
+            http1_only: self.args.http1,
             timeout: Duration::from_secs(self.args.timeout),
             // The registry itself is the next try.
             retries: 0,

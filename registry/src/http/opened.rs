@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::Method;
+use reqwest::header::CONTENT_LENGTH;
+use reqwest::{Method, Version};
 use tokio::time::timeout;
 
 use super::request::{Answer, Failure, REFUSAL_LIMIT, Request};
@@ -35,6 +36,14 @@ impl Opened {
         }
     }
 
+    /// Whether `came` is less than was announced. Over HTTP/2 a stream that its server resets
+    /// without an error ends like any other.
+    fn is_short(&self, came: usize) -> bool {
+        let announced = self.head.header(CONTENT_LENGTH).and_then(|text| text.trim().parse().ok());
+        self.response.version() == Version::HTTP_2
+            && announced.is_some_and(|announced: usize| came < announced)
+    }
+
     /// The whole answer to `request`, up to its limit; of a refusal, as much as comes.
     pub(super) async fn read(mut self, request: &Request) -> Result<Answer, Failure> {
         if request.method == Method::HEAD {
@@ -49,6 +58,9 @@ impl Opened {
         loop {
             match self.chunk(request).await {
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                Ok(None) if !is_refusal && self.is_short(body.len()) => {
+                    return Err(unreachable::truncation(request, &self.head.url));
+                }
                 Ok(None) => break,
                 Err(_) if is_refusal => break,
                 Err(failure) => return Err(failure),

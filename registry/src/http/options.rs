@@ -22,6 +22,9 @@ pub struct RegistryOptions {
     pub insecure_skip_tls_verify: bool,
     /// Authorities to trust besides the system's, and the certificate to show to the host.
     pub certificates: Certificates,
+    /// Speak HTTP/1.1 where HTTP/2 is offered, too. nginx takes uploads in windows of 64 KiB over
+    /// HTTP/2, which is slow from afar (moby/buildkit#1420, google/go-containerregistry#799).
+    pub http1_only: bool,
     /// The longest to wait for a connection; 10 seconds by default.
     pub connect_timeout: Duration,
     /// The longest to wait for the next bytes of an answer; 30 seconds by default.
@@ -62,6 +65,7 @@ impl Default for RegistryOptions {
             plain_http: false,
             insecure_skip_tls_verify: false,
             certificates: Certificates::default(),
+            http1_only: false,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             timeout: Duration::from_secs(120),
@@ -80,6 +84,7 @@ impl fmt::Debug for RegistryOptions {
         f.debug_struct("RegistryOptions")
             .field("plain_http", &self.plain_http)
             .field("insecure_skip_tls_verify", &self.insecure_skip_tls_verify)
+            .field("http1_only", &self.http1_only)
             .field("connect_timeout", &self.connect_timeout)
             .field("read_timeout", &self.read_timeout)
             .field("timeout", &self.timeout)

@@ -9,6 +9,7 @@ mod downloads;
 #[cfg(feature = "fake")]
 mod edges;
 mod faults;
+mod http2;
 mod issuers;
 mod manifests;
 mod mirrors;

@@ -26,9 +26,25 @@ pub(super) enum Peer {
 /// The configuration for connections to `peer`. Having no authority to trust is an error only
 /// where the registry `is_needed_for_https`.
 ///
+/// HTTP/2 is offered unless `options` forbid it: the HTTP client leaves that to whoever makes the
+/// configuration.
+///
 /// The cryptography is named here, so that a default which the process may or may not have
 /// installed never matters.
 pub(super) fn configuration(
+    options: &RegistryOptions,
+    peer: Peer,
+    is_needed_for_https: bool,
+) -> Result<ClientConfig, StoreError> {
+    let mut configuration = trusting(options, peer, is_needed_for_https)?;
+    if !options.http1_only {
+        configuration.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    }
+    Ok(configuration)
+}
+
+/// The configuration without what is spoken over it.
+fn trusting(
     options: &RegistryOptions,
     peer: Peer,
     is_needed_for_https: bool,

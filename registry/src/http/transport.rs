@@ -194,9 +194,15 @@ fn client(
         .referer(false)
         // Retries are counted and paced here, not below.
         .retry(reqwest::retry::never())
-        .connect_timeout(options.connect_timeout);
+        .connect_timeout(options.connect_timeout)
+        .http2_adaptive_window(true)
+        // All requests share one connection. One that is dead has to be found out before a request
+        // is given up: its retries would go out on the same.
+        .http2_keep_alive_interval(options.read_timeout / 3)
+        .http2_keep_alive_timeout(options.read_timeout / 3);
     // No proxy can reach this machine's own loopback.
     let builder = if is_loopback { builder.no_proxy() } else { builder };
+    let builder = if options.http1_only { builder.http1_only() } else { builder };
     builder.build().map_err(|error| {
         let message = format!("set up the HTTP client for {}", redacted(base));
         StoreError::new(Blame::Local, message).with_source(error)

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::io;
 
+use h2::Reason;
 use reqwest::Url;
 use rustls::{AlertDescription, CertificateError};
 
@@ -47,6 +48,13 @@ pub(super) fn silence(request: &Request, url: &Url) -> Failure {
     Failure { error, again: Again::Unclear }
 }
 
+/// The failure of `request` for an answer from `url` that ended before its end.
+pub(super) fn truncation(request: &Request, url: &Url) -> Failure {
+    let (method, shown, host) = (&request.method, redacted(url), host_of(url));
+    let message = format!("{}: {method} {shown}: {host} broke its answer off", request.purpose);
+    Failure { error: StoreError::new(Blame::Registry, message), again: Again::Unclear }
+}
+
 /// `host[:port]`, as a message names it.
 fn host_of(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
@@ -67,6 +75,9 @@ fn diagnose(error: &reqwest::Error, host: &str) -> Diagnosis {
     }
     if error.is_connect() {
         return diagnose_connection(error, host);
+    }
+    if let Some(error) = find::<h2::Error>(error).filter(|error| error.is_remote()) {
+        return diagnose_stream(error, host);
     }
     if mentions(error, "invalid HTTP") {
         let problem = format!("{host} does not answer in http");
@@ -99,6 +110,26 @@ fn diagnose_connection(error: &reqwest::Error, host: &str) -> Diagnosis {
             again: Again::Safe,
         },
     }
+}
+
+/// What a server says that ends a stream of HTTP/2, or all streams of its connection.
+fn diagnose_stream(error: &h2::Error, host: &str) -> Diagnosis {
+    let (problem, remedy, again) = match error.reason() {
+        Some(Reason::HTTP_1_1_REQUIRED) => {
+            let remedy = "pass --http1, or set OCITAG_HTTP1=true";
+            (format!("{host} wants HTTP/1.1"), Some(remedy.to_owned()), Again::Never)
+        }
+        // The server promises that it has not looked at the request (RFC 9113, section 8.7).
+        // One that goes away without an error ends only what came too late.
+        Some(Reason::REFUSED_STREAM) if error.is_reset() => {
+            (format!("{host} turned the request away"), None, Again::Safe)
+        }
+        Some(Reason::NO_ERROR) if error.is_go_away() => {
+            (format!("{host} closed the connection before the request"), None, Again::Safe)
+        }
+        _ => (format!("{host} broke the request off"), None, Again::Unclear),
+    };
+    Diagnosis { problem, remedy, again }
 }
 
 fn diagnose_tls(error: &rustls::Error, host: &str) -> Diagnosis {

@@ -17,6 +17,12 @@ use crate::store::{Store as _, StoreError};
 
 /// An https server whose certificate is for `localhost`, and the PEM of who vouches for it.
 fn server() -> (u16, String) {
+    let (certificate, key, pem) = vouched_for();
+    (serve_with(certificate, &key), pem)
+}
+
+/// A certificate for `localhost`, its key, and the PEM of who vouches for it.
+pub(super) fn vouched_for() -> (CertificateDer<'static>, KeyPair, String) {
     let mut authority = CertificateParams::new([]).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key"))
@@ -25,7 +31,7 @@ fn server() -> (u16, String) {
     let certificate = CertificateParams::new(["localhost".to_owned()])
         .and_then(|parameters| parameters.signed_by(&key, &authority))
         .expect("a certificate");
-    (serve_with(certificate.der().clone(), &key), authority.pem())
+    (certificate.der().clone(), key, authority.pem())
 }
 
 /// An https server with a certificate of `kind` for `localhost` that nobody else vouches for.
@@ -38,18 +44,22 @@ fn self_signed_server(kind: IsCa) -> (u16, String) {
 }
 
 fn serve_with(certificate: CertificateDer<'static>, key: &KeyPair) -> u16 {
-    let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("protocol versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![certificate], private)
-        .expect("a configuration");
+    let config = configuration(certificate, key);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || serve(&listener, &Arc::new(config)));
     port
+}
+
+pub(super) fn configuration(certificate: CertificateDer<'static>, key: &KeyPair) -> ServerConfig {
+    let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("protocol versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private)
+        .expect("a configuration")
 }
 
 fn serve(listener: &TcpListener, config: &Arc<ServerConfig>) {
@@ -72,7 +82,7 @@ fn store(host: &str, options: &RegistryOptions) -> RepositoryStore {
     registry.repository("a", Access::Pull)
 }
 
-fn trusting(pem: &str) -> RegistryOptions {
+pub(super) fn trusting(pem: &str) -> RegistryOptions {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), pem).expect("a written file");
     let certificates =
