@@ -117,8 +117,8 @@ pub use port::PortError;
 pub use request::{RequestError, Step};
 pub use skip::{Skip, docker_or_skip, run_test};
 pub use stack::{
-    CleanError, Define, DefineError, Links, Live, Node, PlannedKind, PlannedNode, Ref, Stack,
-    StackBuilder, StackError, StackGuard, StackPlan, Started,
+    CleanError, Define, DefineError, Links, Live, LiveStack, Node, PlannedKind, PlannedNode, Ref,
+    Stack, StackBuilder, StackError, StackGuard, StackPlan, Started,
 };
 pub use start::StartError;
 pub use testcontainers_image::TestcontainersImage;

@@ -10,6 +10,7 @@ use testcontainers::bollard::query_parameters::ListNetworksOptions;
 use crate::engine::Engine;
 use crate::process::ProcessIdentity;
 use crate::request::{RequestError, Step};
+use crate::scope::SharedNode;
 use crate::start::StartError;
 
 /// A network to create.
@@ -94,6 +95,24 @@ impl Network {
     /// There is no engine, or it has no addresses left.
     pub async fn create(name: &str) -> Result<Self, StartError> {
         NetworkDefinition::default().create(name).await
+    }
+
+    /// A network that another process has created, for longer than this one lasts.
+    pub(crate) async fn adopt(shared: SharedNode) -> Result<Self, StartError> {
+        let SharedNode { node, id, name } = shared;
+        let engine = Engine::connect()?;
+        let network = id.clone();
+        engine
+            .call(|docker| async move { docker.inspect_network(&network, None).await })
+            .await
+            .map_err(RequestError::during(Step::InspectNetwork, &node))?;
+        Ok(Self { engine, node, id, name, removed: true })
+    }
+
+    /// What another process needs to know of it.
+    pub(crate) fn share(&self) -> SharedNode {
+        let Self { node, id, name, .. } = self;
+        SharedNode { node: node.clone(), id: id.clone(), name: name.clone() }
     }
 
     /// Its id on the engine. Old engines allow two networks of one name, so ids it is.

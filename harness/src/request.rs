@@ -66,8 +66,12 @@ pub enum Step {
     RemoveNetwork,
     /// Put the container on a network.
     ConnectNetwork,
+    /// Look for a network.
+    InspectNetwork,
     /// Create a volume.
     CreateVolume,
+    /// Look for a volume.
+    InspectVolume,
     /// Remove a volume.
     RemoveVolume,
 }
@@ -93,6 +97,8 @@ impl fmt::Display for Step {
             Self::CreateNetwork => "create network",
             Self::RemoveNetwork => "remove network",
             Self::ConnectNetwork => "connect to a network container",
+            Self::InspectNetwork => "inspect network",
+            Self::InspectVolume => "inspect volume",
             Self::CreateVolume => "create volume",
             Self::RemoveVolume => "remove volume",
         })

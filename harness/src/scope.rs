@@ -176,8 +176,13 @@ impl Share for ContainerDefinition {
     }
 
     async fn adopt(&self, nodes: &[SharedNode]) -> Result<Container, StartError> {
-        let [node] = nodes else { unreachable!("a container is described by one node") };
-        Container::adopt(node).await
+        match nodes {
+            [node] => Container::adopt(node).await,
+            _ => {
+                let found = nodes.iter().map(|shared| shared.node.clone()).collect();
+                Err(StartError::NotShared { node: self.name.clone(), found })
+            }
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod picture;
 mod plan;
 mod reference;
 mod run;
+mod share;
 mod teardown;
 #[cfg(test)]
 mod tests;
@@ -26,11 +27,14 @@ pub use live::Live;
 pub use node::Node;
 pub use plan::{PlannedKind, PlannedNode, StackPlan};
 pub use reference::Ref;
+pub use share::LiveStack;
 pub use teardown::StackGuard;
 pub(crate) use world::World;
 
 use std::fmt::Debug;
 use std::future::Future;
+
+use crate::scope::SharedNode;
 
 /// Containers, volumes and networks that are started together. Derive it: every field is a node,
 /// named as the field is (with `-` for `_`), and other containers find it by that name.
@@ -107,7 +111,7 @@ use std::future::Future;
 /// ```
 pub trait Stack: Clone + Debug + Send + Sync + 'static {
     /// The running nodes.
-    type Live: Send;
+    type Live: LiveStack + Send + Sync + 'static;
 
     /// The nodes, without their types.
     fn builder(&self) -> StackBuilder;
@@ -115,6 +119,10 @@ pub trait Stack: Clone + Debug + Send + Sync + 'static {
     /// Gives the running nodes their types back.
     #[doc(hidden)]
     fn live(started: Started) -> Self::Live;
+
+    /// What another process needs to know of the running nodes.
+    #[doc(hidden)]
+    fn describe(live: &Self::Live) -> Vec<SharedNode>;
 
     /// Decides what will be started, and in which order. Docker is not asked.
     ///
@@ -125,7 +133,8 @@ pub trait Stack: Clone + Debug + Send + Sync + 'static {
         self.builder().plan()
     }
 
-    /// Starts each node as soon as those it reads are ready.
+    /// Starts each node as soon as those it reads are ready. [`crate::block_on`] does without
+    /// `async`, and [`crate::scope`] shares a stack between tests.
     ///
     /// # Errors
     ///

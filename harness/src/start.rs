@@ -82,6 +82,18 @@ pub enum StartError {
         /// The container's name in its definition.
         node: String,
     },
+    /// What another process shares is something else.
+    #[error(
+        "use `{node}` of another process: that one has {}; all tests of a run have to share the \
+         same by one key",
+        list(found)
+    )]
+    NotShared {
+        /// The node that is looked for.
+        node: String,
+        /// The nodes the other process has.
+        found: Vec<String>,
+    },
     /// It started and did not become ready.
     #[error(transparent)]
     NotReady(#[from] WaitError),
@@ -135,6 +147,13 @@ impl ContainerDefinition {
                 _ => None,
             })
         })
+    }
+}
+
+fn list(found: &[String]) -> String {
+    match found {
+        [] => "nothing".to_owned(),
+        _ => found.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     }
 }
 

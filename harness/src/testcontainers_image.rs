@@ -23,6 +23,7 @@ use crate::definition::NetworkAttachment;
 use crate::image::{ImageDefinition, PullPolicy, ensure};
 use crate::line::LogTail;
 use crate::process::ProcessIdentity;
+use crate::scope::SharedNode;
 use crate::stack::{DefineError, Links, Live, Node, PlannedKind, Read, World};
 use crate::start::StartError;
 
@@ -165,6 +166,14 @@ impl<I: Image + 'static> Node for TestcontainersImage<I> {
         world.engine().check_testcontainers().await?;
         let container = start(&name, request, networks, &world).await?;
         Ok(Live::new(name, self, container))
+    }
+
+    fn describe(live: &Live<Self>) -> SharedNode {
+        live.share()
+    }
+
+    async fn adopt(self, shared: SharedNode) -> Result<Live<Self>, StartError> {
+        Live::adopt(self, shared).await
     }
 }
 

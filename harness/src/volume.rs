@@ -9,6 +9,7 @@ use crate::definition::{Mount, MountSource};
 use crate::engine::Engine;
 use crate::process::ProcessIdentity;
 use crate::request::{RequestError, Step};
+use crate::scope::SharedNode;
 use crate::start::StartError;
 
 /// A volume to create: an empty one, into which the engine copies what the image of the first
@@ -61,10 +62,29 @@ pub struct Volume {
     engine: Engine,
     node: String,
     name: String,
+    /// Removed already, or shared with processes that may need it longer than this one.
     removed: bool,
 }
 
 impl Volume {
+    /// A volume that another process has created, for longer than this one lasts.
+    pub(crate) async fn adopt(shared: SharedNode) -> Result<Self, StartError> {
+        let SharedNode { node, name, .. } = shared;
+        let engine = Engine::connect()?;
+        let volume = name.clone();
+        engine
+            .call(|docker| async move { docker.inspect_volume(&volume).await })
+            .await
+            .map_err(RequestError::during(Step::InspectVolume, &node))?;
+        Ok(Self { engine, node, name, removed: true })
+    }
+
+    /// What another process needs to know of it.
+    pub(crate) fn share(&self) -> SharedNode {
+        let Self { node, name, .. } = self;
+        SharedNode { node: node.clone(), id: name.clone(), name: name.clone() }
+    }
+
     /// Its name on the engine, which is its id as well.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -140,6 +140,9 @@ fn stack(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
         quote! { builder.node(#name, ::core::clone::Clone::clone(&self.#field)); }
     });
     let fields = nodes.iter().map(|node| node.field);
+    let describe = nodes.iter().map(|Node { field, ty, .. }| {
+        quote! { <#ty as ::plimsoll_harness::Node>::describe(&live.#field) }
+    });
     let take = nodes.iter().map(|Node { field, constant, .. }| {
         quote! { let #field = started.must_take(&Self::#constant); }
     });
@@ -154,10 +157,19 @@ fn stack(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
                 builder
             }
 
+            fn describe(live: &#live) -> ::std::vec::Vec<::plimsoll_harness::scope::SharedNode> {
+                ::std::vec![#(#describe),*]
+            }
+
             fn live(mut started: ::plimsoll_harness::Started) -> #live {
                 #(#take)*
                 #live { __guard: started.into_guard(), #(#fields,)* }
             }
+        }
+
+        #[automatically_derived]
+        impl ::plimsoll_harness::LiveStack for #live {
+            type Stack = #stack;
         }
     }
 }

@@ -32,7 +32,7 @@ use crate::stack::{DefineError, Node, Ref, StackError, StackGuard, StackPlan};
 /// ```
 #[derive(Debug, Default)]
 pub struct StackBuilder {
-    nodes: Vec<(String, Box<dyn AnyNode>)>,
+    pub(crate) nodes: Vec<(String, Box<dyn AnyNode>)>,
 }
 
 impl StackBuilder {

@@ -100,6 +100,14 @@ pub enum StackError {
         /// Why it failed.
         source: Box<StartError>,
     },
+    /// A node that another process has started cannot be used.
+    #[error("use the shared stack: `{node}` failed")]
+    Adopt {
+        /// The node.
+        node: String,
+        /// Why it cannot be used.
+        source: Box<StartError>,
+    },
     /// It was given up before it was ready.
     #[error("start the stack: it was given up")]
     GivenUp,

@@ -3,7 +3,9 @@
 use std::ops::Deref;
 
 use crate::container::Container;
+use crate::scope::SharedNode;
 use crate::stack::{CleanError, Define};
+use crate::start::StartError;
 
 /// A running container, with the definition it came of.
 #[derive(Debug)]
@@ -16,6 +18,12 @@ pub struct Live<D> {
 impl<D> Live<D> {
     pub(crate) fn new(name: String, definition: D, container: Container) -> Self {
         Self { name, definition, container }
+    }
+
+    /// A container that another process has started from this definition.
+    pub(crate) async fn adopt(definition: D, shared: SharedNode) -> Result<Self, StartError> {
+        let container = Container::adopt(&shared).await?;
+        Ok(Self::new(shared.node, definition, container))
     }
 
     /// What it was started from: the user, password or port in it.

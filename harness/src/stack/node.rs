@@ -9,6 +9,7 @@ use crate::definition::ContainerDefinition;
 use crate::network::{self, Network, NetworkDefinition};
 use crate::request::{RequestError, Step};
 
+use crate::scope::SharedNode;
 use crate::stack::world::World;
 use crate::stack::{Define, DefineError, Links, Live, PlannedKind, Read};
 use crate::start::StartError;
@@ -40,6 +41,17 @@ pub trait Node: Clone + Debug + Send + Sync + 'static {
         spec: Self::Spec,
         world: World,
     ) -> impl Future<Output = Result<Self::Live, StartError>> + Send;
+
+    /// What another process needs to know to use it.
+    #[doc(hidden)]
+    fn describe(live: &Self::Live) -> SharedNode;
+
+    /// Uses what another process has started.
+    #[doc(hidden)]
+    fn adopt(
+        self,
+        shared: SharedNode,
+    ) -> impl Future<Output = Result<Self::Live, StartError>> + Send;
 }
 
 impl<D: Define> Node for D {
@@ -68,6 +80,14 @@ impl<D: Define> Node for D {
         let container = world.start(spec).await?;
         Ok(Live::new(name, self, container))
     }
+
+    fn describe(live: &Live<D>) -> SharedNode {
+        live.share()
+    }
+
+    async fn adopt(self, shared: SharedNode) -> Result<Live<D>, StartError> {
+        Live::adopt(self, shared).await
+    }
 }
 
 impl Node for VolumeDefinition {
@@ -90,6 +110,14 @@ impl Node for VolumeDefinition {
         world.created_volume(name, volume.name());
         Ok(volume)
     }
+
+    fn describe(live: &Volume) -> SharedNode {
+        live.share()
+    }
+
+    async fn adopt(self, shared: SharedNode) -> Result<Volume, StartError> {
+        Volume::adopt(shared).await
+    }
 }
 
 impl Node for NetworkDefinition {
@@ -111,6 +139,14 @@ impl Node for NetworkDefinition {
         world.created_network(name, network.id());
         Ok(network)
     }
+
+    fn describe(live: &Network) -> SharedNode {
+        live.share()
+    }
+
+    async fn adopt(self, shared: SharedNode) -> Result<Network, StartError> {
+        Network::adopt(shared).await
+    }
 }
 
 /// What starting a node of any type gives.
@@ -122,6 +158,7 @@ pub(crate) trait AnyNode: Debug + Send + Sync {
     fn definition(&self) -> &(dyn Any + Send + Sync);
     fn type_name(&self) -> &'static str;
     fn plan(&self, links: Links<'_>) -> Result<Planned, DefineError>;
+    fn adopt(&self, shared: SharedNode) -> Starting;
 }
 
 /// A node that has been planned.
@@ -153,5 +190,13 @@ impl<N: Node> AnyNode for N {
             })
         });
         Ok(Planned { read, outline, start })
+    }
+
+    fn adopt(&self, shared: SharedNode) -> Starting {
+        let node = self.clone();
+        Box::pin(async move {
+            let live = node.adopt(shared).await?;
+            Ok(Box::new(live) as Box<dyn Any + Send>)
+        })
     }
 }

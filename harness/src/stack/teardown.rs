@@ -10,6 +10,7 @@ use testcontainers::bollard::query_parameters::StopContainerOptions;
 use crate::container;
 use crate::engine::Engine;
 use crate::network;
+use crate::process::ProcessIdentity;
 use crate::request::{RequestError, Step};
 use crate::stack::StackPlan;
 use crate::volume;
@@ -49,17 +50,20 @@ impl Teardown {
 }
 
 /// Removes a stack when it is dropped: all containers at once, without a grace period, and then
-/// networks and volumes.
+/// networks and volumes. One that is shared ([`crate::scope`]) stays.
 #[derive(Debug)]
 pub struct StackGuard {
     engine: Engine,
     teardown: Teardown,
     plan: StackPlan,
+    /// Processes that share it may need it longer than this one.
+    shared: bool,
 }
 
 impl StackGuard {
     pub(crate) fn new(engine: Engine, teardown: Teardown, plan: StackPlan) -> Self {
-        Self { engine, teardown, plan }
+        let shared = ProcessIdentity::current().is_shared();
+        Self { engine, teardown, plan, shared }
     }
 
     /// What was started.
@@ -108,6 +112,9 @@ impl StackGuard {
 
 impl Drop for StackGuard {
     fn drop(&mut self) {
+        if self.shared {
+            return;
+        }
         let teardown = std::mem::take(&mut self.teardown);
         self.engine.finish(|docker| teardown.run(docker));
     }

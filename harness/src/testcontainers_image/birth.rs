@@ -11,6 +11,7 @@ use crate::buffer::LogBuffer;
 use crate::container::Container;
 use crate::create::{endpoint, target};
 use crate::definition::NetworkAttachment;
+use crate::process::ProcessIdentity;
 use crate::pump::{self, Output};
 use crate::request::{RequestError, Step};
 use crate::stack::World;
@@ -27,6 +28,8 @@ pub(crate) struct Parentage {
 /// Waits for the container to be created, and makes it ours.
 pub(crate) struct Birth {
     parentage: Arc<Parentage>,
+    /// Known on the engine's runtime, and not on the thread that creates the container.
+    owner: Arc<ProcessIdentity>,
     /// The engine's runtime.
     runtime: Handle,
     announce: Option<oneshot::Sender<Result<Container, StartError>>>,
@@ -41,8 +44,13 @@ impl Birth {
     ) -> (Self, oneshot::Receiver<Result<Container, StartError>>) {
         let (announce, born) = oneshot::channel();
         let parentage = Arc::new(parentage);
-        let birth =
-            Self { parentage, runtime: Handle::current(), announce: Some(announce), output: None };
+        let birth = Self {
+            parentage,
+            owner: ProcessIdentity::current(),
+            runtime: Handle::current(),
+            announce: Some(announce),
+            output: None,
+        };
         (birth, born)
     }
 
@@ -56,14 +64,14 @@ impl Birth {
         let Some(announce) = self.announce.take() else { return };
         let (done, adopted) = sync_channel(1);
         let parentage = self.parentage.clone();
-        self.runtime.spawn(async move {
+        self.runtime.spawn(self.owner.clone().owns(async move {
             let (container, output) = match adopt(&parentage).await {
                 Ok((container, output)) => (Ok(container), Some(output)),
                 Err(error) => (Err(error), None),
             };
             let _ = announce.send(container);
             let _ = done.send(output);
-        });
+        }));
         self.output = adopted.recv().ok().flatten();
     }
 
