@@ -95,8 +95,9 @@ impl Server {
         let port = listener.local_addr().expect("an address").port();
         let log = Arc::<Log>::default();
         let (handler, seen): (Arc<Handler>, _) = (Arc::new(handler), Arc::clone(&log));
-        let mut manners = manners.to_vec().into_iter();
+        let manners = manners.to_vec();
         tokio::spawn(async move {
+            let mut manners = manners.into_iter();
             while let Ok((socket, _)) = listener.accept().await {
                 let manner = manners.next().unwrap_or(Manner::Served);
                 let (acceptor, handler) = (acceptor.clone(), Arc::clone(&handler));
