@@ -49,6 +49,8 @@ pub mod assert;
 
 mod archive;
 mod assignment;
+#[doc(hidden)]
+pub mod attribute;
 mod backoff;
 mod blocking;
 mod buffer;
@@ -115,7 +117,7 @@ pub use network::{Network, NetworkDefinition};
 pub use plimsoll_harness_macros::{Stack, test};
 pub use port::PortError;
 pub use request::{RequestError, Step};
-pub use skip::{Skip, docker_or_skip, run_test};
+pub use skip::{Skip, docker_or_skip};
 pub use stack::{
     CleanError, Define, DefineError, Links, Live, LiveStack, Node, PlannedKind, PlannedNode, Ref,
     Stack, StackBuilder, StackError, StackGuard, StackPlan, Started,

@@ -17,9 +17,34 @@
 //!     scope::run("redis", || ContainerDefinition::new("redis", "redis:7.2").publish(6379)).await
 //! }
 //! ```
+//!
+//! A [`crate::Stack`] is shared the same way. One that is `Default` is shared more easily by
+//! [`crate::test`], which also cleans its nodes between the tests:
+//!
+//! ```
+//! use plimsoll_harness::{ContainerDefinition, Stack};
+//!
+//! #[derive(Stack, Clone, Debug)]
+//! struct App {
+//!     redis: ContainerDefinition,
+//! }
+//!
+//! impl Default for App {
+//!     fn default() -> Self {
+//!         Self { redis: ContainerDefinition::new("redis", "redis:7.2").publish(6379) }
+//!     }
+//! }
+//!
+//! #[plimsoll_harness::test(scope = "run", clean = [redis])]
+//! async fn answers(app: &AppLive) -> Result<(), Box<dyn std::error::Error>> {
+//!     app.redis.exec(["redis-cli", "ping"]).await?.success()?;
+//!     Ok(())
+//! }
+//! ```
 
 mod journal;
 mod run;
+mod turn;
 
 use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
@@ -32,9 +57,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 use self::run::Run;
+pub use self::turn::Turn;
+use self::turn::Turns;
 use crate::container::Container;
 use crate::definition::ContainerDefinition;
 use crate::engine::EngineError;
@@ -77,11 +104,38 @@ pub struct SharedNode {
 
 /// Something that runs and that others use too. It stays when this is dropped.
 #[derive(Debug)]
-pub struct Shared<T>(Arc<T>);
+pub struct Shared<T> {
+    live: Arc<T>,
+    turns: Turns,
+}
+
+impl<T> Shared<T> {
+    /// Waits until nobody has a turn at it; until this one is dropped nobody else gets one. A
+    /// test that puts it back into its first state needs it, and others a turn
+    /// [`together`](Shared::together); `#[plimsoll_harness::test]` takes them.
+    ///
+    /// Not to be called by who has a turn: it would wait for itself.
+    ///
+    /// # Errors
+    ///
+    /// The file by which the processes agree cannot be locked.
+    pub async fn alone(&self) -> Result<Turn, ShareError> {
+        self.turns.alone().await
+    }
+
+    /// Waits until nobody is [`alone`](Shared::alone) with it.
+    ///
+    /// # Errors
+    ///
+    /// The file by which the processes agree cannot be locked.
+    pub async fn together(&self) -> Result<Turn, ShareError> {
+        self.turns.together().await
+    }
+}
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self { live: self.live.clone(), turns: self.turns.clone() }
     }
 }
 
@@ -89,7 +143,7 @@ impl<T> Deref for Shared<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.0
+        &self.live
     }
 }
 
@@ -142,7 +196,8 @@ pub async fn process<S: Share>(
 ) -> Result<Shared<S::Live>, ShareError> {
     let definition = definition();
     let starting = async { definition.start().await.map_err(|source| failed(key, false, source)) };
-    cell(Scope::Process, key, &definition)?.get(starting).await
+    let turns = Turns::Process(Arc::new(RwLock::new(())));
+    cell(Scope::Process, key, &definition, turns)?.get(starting).await
 }
 
 /// Starts something once in this run of tests; the other processes of the run wait for it.
@@ -159,7 +214,7 @@ pub async fn run<S: Share>(
 ) -> Result<Shared<S::Live>, ShareError> {
     let Some(run) = Run::current(key).await? else { return process(key, definition).await };
     let definition = definition();
-    let cell = cell(Scope::Run, key, &definition)?;
+    let cell = cell(Scope::Run, key, &definition, run.turns(key))?;
     cell.get(run.share(key, &definition)).await
 }
 
@@ -205,6 +260,7 @@ enum Scope {
 struct Cell<T> {
     fingerprint: String,
     live: OnceCell<Arc<T>>,
+    turns: Turns,
 }
 
 impl<T> Cell<T> {
@@ -213,7 +269,8 @@ impl<T> Cell<T> {
         start: impl Future<Output = Result<T, ShareError>>,
     ) -> Result<Shared<T>, ShareError> {
         let start = async { start.await.map(Arc::new) };
-        self.live.get_or_try_init(|| start).await.cloned().map(Shared)
+        let live = self.live.get_or_try_init(|| start).await?.clone();
+        Ok(Shared { live, turns: self.turns.clone() })
     }
 }
 
@@ -223,6 +280,7 @@ fn cell<S: Share>(
     scope: Scope,
     key: &str,
     definition: &S,
+    turns: Turns,
 ) -> Result<Arc<Cell<S::Live>>, ShareError> {
     static CELLS: LazyLock<Mutex<Cells>> = LazyLock::new(Mutex::default);
     let fingerprint = fingerprint(definition);
@@ -231,7 +289,7 @@ fn cell<S: Share>(
         .entry((scope, TypeId::of::<S::Live>(), key.to_owned()))
         .or_insert_with(|| {
             let fingerprint = fingerprint.clone();
-            Arc::new(Cell::<S::Live> { fingerprint, live: OnceCell::new() })
+            Arc::new(Cell::<S::Live> { fingerprint, live: OnceCell::new(), turns })
         })
         .clone();
     let differs = || ShareError::Differs { key: key.to_owned() };
@@ -271,6 +329,44 @@ mod tests {
         let error = process("one", || Number(8)).await.unwrap_err().to_string();
         assert!(error.starts_with("share `one`: another test shares something else"), "{error}");
         assert_eq!(*process("two", || Number(8)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn who_is_alone_keeps_all_others_out() {
+        let shared = process("turns", || Number(1)).await.unwrap();
+        let (one, other) = (shared.together().await.unwrap(), shared.together().await.unwrap());
+        let mut alone = std::pin::pin!(shared.alone());
+        let waits = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(alone.as_mut().poll(context).is_pending())
+        });
+        assert!(waits.await, "two have a turn");
+        drop((one, other));
+        let alone = alone.await.unwrap();
+        let again = process("turns", || Number(1)).await.unwrap();
+        let mut together = std::pin::pin!(again.together());
+        let waits = std::future::poll_fn(|context| {
+            std::task::Poll::Ready(together.as_mut().poll(context).is_pending())
+        });
+        assert!(waits.await, "one is alone");
+        drop(alone);
+        drop(together.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn edge_a_container_is_adopted_by_one_node() {
+        let definition = ContainerDefinition::new("db", "db:1");
+        let node = |node: &str| SharedNode {
+            node: node.to_owned(),
+            id: "1".to_owned(),
+            name: "plimsoll-1".to_owned(),
+        };
+        let two = definition.adopt(&[node("web"), node("files")]).await.unwrap_err().to_string();
+        assert!(
+            two.starts_with("use `db` of another process: that one has `web`, `files`"),
+            "{two}"
+        );
+        let none = definition.adopt(&[]).await.unwrap_err().to_string();
+        assert!(none.contains("that one has nothing; all tests of a run"), "{none}");
     }
 
     #[tokio::test]

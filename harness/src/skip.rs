@@ -65,17 +65,6 @@ pub fn docker_or_skip() -> Option<Engine> {
     None
 }
 
-/// What `#[plimsoll_harness::test]` runs an async test on.
-///
-/// # Panics
-///
-/// There is no runtime to be had, or the test panics.
-#[doc(hidden)]
-pub fn run_test<F: Future>(test: F) -> F::Output {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime for the test").block_on(test)
-}
-
 #[expect(clippy::print_stderr, reason = "a test that did not run has to say so")]
 fn announce(reason: &str) {
     let thread = std::thread::current();

@@ -69,7 +69,7 @@ async fn find(engine: &Engine, label: String) -> Result<Leftovers, Error> {
 }
 
 /// Waits until there is nothing with a label; says how long that took.
-async fn gone(engine: &Engine, label: &str) -> Result<Duration, Error> {
+pub(crate) async fn gone(engine: &Engine, label: &str) -> Result<Duration, Error> {
     let begun = Instant::now();
     // The engine has events for what is removed, but none for there being nothing.
     while !find(engine, label.to_owned()).await?.is_empty() {

@@ -131,6 +131,9 @@ async fn a_derived_stack_starts_talks_and_goes() -> TestResult {
     let expected = "another row\nanother row\nexpected another row\n";
     assert_eq!(live.web.logs().stdout(), expected, "{}", live.web.tail());
     assert_eq!(live.the_db.definition().row, "another row");
+    // Still, now that all are ready.
+    let row = ["/busybox", "wget", "-qO", "-", "http://the-db/row"];
+    assert_eq!(live.web.exec(row).await?.success()?.stdout_text(), "another row\n");
     let names: Vec<_> = live.plan().nodes.iter().map(|node| node.name.as_str()).collect();
     assert_eq!(names, ["static-files", "the-db", "web"]);
     let volume = live.static_files.name().to_owned();

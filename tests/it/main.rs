@@ -22,6 +22,7 @@ mod harness_definitions;
 mod harness_handle;
 mod harness_lifetimes;
 mod harness_logs;
+mod harness_scopes;
 mod harness_stack;
 mod harness_testcontainers;
 mod harness_waits;

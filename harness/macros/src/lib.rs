@@ -24,8 +24,22 @@ pub fn derive_stack(input: TokenStream) -> TokenStream {
 ///
 /// An async function runs on a runtime of its own. It may return anything that implements
 /// `plimsoll_harness::Skip`: nothing, or a `Result` of it.
+///
+/// It may take a running stack, which is `Default` before it runs. `scope` says who shares it:
+/// nobody (`"test"`, which it is by default), the tests of the process (`"process"`), or those
+/// of the run (`"run"`, see `plimsoll_harness::scope`). The nodes in `clean` are put back into
+/// their first state before the test, as `Define::clean` says. A test that cleans has what it
+/// shares for itself until it ends: other tests that take it by this attribute wait for that.
+///
+/// ```ignore
+/// #[plimsoll_harness::test(scope = "run", clean = [db])]
+/// async fn signs_up(app: &AppLive) -> Result<(), Box<dyn std::error::Error>> {
+///     app.web.http().post("/users").await?;
+///     Ok(())
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = syn::parse_macro_input!(item as syn::ItemFn);
-    test::expand(&arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
+    test::expand(arguments.into(), &function).unwrap_or_else(syn::Error::into_compile_error).into()
 }

@@ -15,6 +15,7 @@ use plimsoll_reaper::{Identity, LEASE_FILE, Leftovers, Orders, REAPER_FILE, Reap
 use tokio::sync::OnceCell;
 
 use super::journal::{Journal, State};
+use super::turn::Turns;
 use super::{Share, ShareError, failed, fingerprint};
 use crate::engine::{Engine, EngineError};
 use crate::hash::sha256;
@@ -64,6 +65,12 @@ impl Run {
             }
         })?;
         Ok(Self { engine, runner, directory, _lease: lease })
+    }
+
+    /// Who uses what is shared by the key.
+    pub(super) fn turns(&self, key: &str) -> Turns {
+        let path = self.directory.join(format!("{}.turn", sha256(key)));
+        Turns::Run { engine: self.engine.clone(), key: key.to_owned(), path }
     }
 
     /// What is shared by the key: created, if this process is the first that needs it.
