@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_chatty_container_loses_its_oldest_lines_and_marks_stay_right() {
+    fn edge_chunks_a_chatty_container_loses_its_oldest_lines_and_marks_stay_right() {
         let line = LogLine::new(LogSource::Stdout, "line 0");
         let buffer = LogBuffer::keeping(10 * line.size());
         for number in 0..5 {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_a_restarted_container_has_a_new_run() {
+    fn edge_restarted_container_has_a_new_run() {
         let buffer = LogBuffer::new();
         buffer.append(LogSource::Stdout, b"ready\nbye");
         buffer.close(Ending::Exited(Exit { code: 0, oom_killed: false }));
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_a_terminal_says_that_its_streams_are_merged() {
+    fn edge_tty_says_that_its_streams_are_merged() {
         let buffer = LogBuffer::new();
         buffer.merged();
         buffer.append(LogSource::Stdout, b"login: ");

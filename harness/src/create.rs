@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_the_last_of_two_variables_counts() {
+    fn the_last_of_two_variables_counts() {
         let mut definition = web().env("A", "1").env("B", "2").env("A", "3");
         assert_eq!(body(&definition).env.unwrap(), ["A=3", "B=2"]);
         definition.env.push(("B".to_owned(), String::new()));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_capped_without_swap_unless_told_otherwise() {
+    fn edge_resources_are_capped_without_swap_unless_told_otherwise() {
         let capped = body(&web()).host_config.unwrap();
         assert_eq!((capped.memory, capped.memory_swap), (Some(4 << 30), Some(4 << 30)));
         assert_eq!(capped.pids_limit, Some(4096));

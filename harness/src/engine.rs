@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_of_docker_20_10_will_do() {
+    fn edge_api_versions_docker_20_10_will_do() {
         let path = engine("new", r#"{"Version":"20.10.0","ApiVersion":"1.41"}"#);
         let engine = connect_to(&path).unwrap();
         assert_eq!(engine.address(), &Address::Unix(path.clone()));
@@ -384,7 +384,18 @@ mod tests {
     }
 
     #[test]
-    fn an_older_engine_and_a_stranger_are_named() {
+    fn edge_podman_answers_as_docker_does_and_will_do() {
+        let version = r#"{"Platform":{"Name":"linux/amd64/debian-12"},"Version":"4.3.1",
+            "Components":[{"Name":"Podman Engine","Version":"4.3.1",
+            "Details":{"APIVersion":"4.3.1","MinAPIVersion":"4.0.0"}}],
+            "ApiVersion":"1.41","MinAPIVersion":"1.24","Os":"linux"}"#;
+        let path = engine("podman", version);
+        assert_eq!(connect_to(&path).unwrap().address(), &Address::Unix(path.clone()));
+        fs::remove_file(path).unwrap();
+    }
+
+    #[test]
+    fn edge_api_versions_an_older_engine_and_a_stranger_are_named() {
         let old = engine("old", r#"{"Version":"19.03.15","ApiVersion":"1.40"}"#);
         let stranger = engine("stranger", "{}");
         for (path, reason) in
@@ -398,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_was_tried_is_said() {
+    fn edge_sockets_everything_that_was_tried_is_said() {
         let nobody = env::temp_dir().join(format!("plimsoll-nobody-{}", std::process::id()));
         drop(UnixListener::bind(&nobody).unwrap());
         let address = |path: &std::path::Path| Address::Unix(path.to_owned());

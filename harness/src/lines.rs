@@ -109,20 +109,20 @@ mod tests {
     }
 
     #[test]
-    fn a_line_longer_than_a_frame_is_one_line() {
+    fn edge_chunks_of_a_line_are_one_line() {
         let text = [vec![b'x'; 40_000], b"needle\n".to_vec()].concat();
         let lines = assemble(text.chunks(16 * 1024));
         assert_eq!(lines, [text[..text.len() - 1].to_vec()]);
     }
 
     #[test]
-    fn an_endless_line_is_delivered_in_pieces() {
+    fn edge_chunks_an_endless_line_is_delivered_in_pieces() {
         let lines = assemble([&vec![b'x'; MAX_LINE + 5][..], b"y\n"]);
         assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [MAX_LINE, 6]);
     }
 
     #[test]
-    fn the_unterminated_tail_is_visible() {
+    fn edge_chunks_the_unterminated_tail_is_visible() {
         let mut assembler = LineAssembler::default();
         let mut lines = Vec::new();
         assembler.push(b"one\npassword: ", |line| lines.push(line));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_crlf_ansi_and_titles_are_not_part_of_the_text() {
+    fn edge_escapes_crlf_ansi_and_titles_are_not_part_of_the_text() {
         for (raw, expected) in [
             (&b"ready\r"[..], &b"ready"[..]),
             (b"ready\r\r", b"ready"),
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_bytes_that_are_not_utf_8_stay_what_they_are() {
+    fn edge_not_utf_8_bytes_stay_what_they_are() {
         // 0x9b is CSI in Latin-1 and the middle of a character in UTF-8.
         assert_eq!(plain(b"\xff\xfe \xe2\x9b\xb5"), None);
         assert_eq!(plain(b"\xff\x1b[0m\x9b").as_deref(), Some(&b"\xff\x9b"[..]));

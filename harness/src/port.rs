@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn edge_a_remote_engine_publishes_on_its_own_address() {
+    fn edge_remote_engine_publishes_on_its_own_address() {
         for (port, expected) in [(80, "192.0.2.7:32768"), (25, "192.0.2.7:32770")] {
             assert_eq!(text(published("web", &ports(), port, &remote())), [expected]);
         }

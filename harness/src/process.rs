@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_container_of_a_name_gets_another_name() {
+    fn edge_parallel_names_are_numbered() {
         let process = ProcessIdentity::current();
         let first = process.name("twice");
         assert_eq!(process.name("twice"), format!("{first}-2"));

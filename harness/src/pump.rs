@@ -119,3 +119,33 @@ async fn exit_code(docker: &Docker, id: &str) -> Result<i64, Error> {
         None => Err(Error::RequestTimeoutError),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake_engine::FakeEngine;
+
+    /// Nothing the engine says of its time is compared with the time here.
+    #[tokio::test]
+    async fn edge_clock_skew_of_seventy_years_hides_no_line_and_no_exit() {
+        for year in ["1999", "2099"] {
+            let fake = FakeEngine::listen(&format!("clock-{year}"));
+            let state = format!(
+                r#"{{"Id":"c1","Created":"{year}-01-01T00:00:00Z","State":{{"OOMKilled":true,
+                "StartedAt":"{year}-01-01T00:00:01Z","FinishedAt":"{year}-01-01T00:00:02Z"}}}}"#
+            );
+            fake.answer("GET", "/containers/c1/json", 200, &state);
+            fake.answer("GET", "/containers/c1/logs", 200, "\x01\0\0\0\0\0\0\x06ready\n");
+            fake.answer("POST", "/containers/c1/wait", 200, r#"{"StatusCode":3}"#);
+            fake.answer("GET", "/containers/c1/json", 200, &state);
+            let logs = Arc::new(LogBuffer::new());
+            let mark = logs.mark();
+            adopt(fake.docker(), "c1".to_owned(), logs.clone()).await.unwrap();
+            let ending = logs.ended().await;
+            let lines = logs.lines(mark);
+            assert_eq!(lines.iter().map(|line| line.text()).collect::<Vec<_>>(), ["ready"]);
+            let Ending::Exited(exit) = ending else { panic!("{ending:?}") };
+            assert_eq!((exit.code, exit.oom_killed), (3, true));
+        }
+    }
+}

@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_one_thing() {
+    async fn defect_7_a_key_is_one_thing() {
         let first = process("one", || Number(7)).await.unwrap();
         let again = process("one", || Number(7)).await.unwrap();
         assert!(std::ptr::eq(&*first, &*again));

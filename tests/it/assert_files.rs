@@ -50,7 +50,7 @@ async fn scans_name_every_offender() -> TestResult {
 }
 
 #[tokio::test]
-async fn an_image_of_one_file_can_be_looked_at_and_need_not_run() -> TestResult {
+async fn edge_distroless_image_of_one_file_can_be_looked_at_and_need_not_run() -> TestResult {
     let engine = require_docker!();
     let script = "umask 0; mkdir -p /data; echo open >/data/open; echo done; exit 0";
     let ready = LogWait::stdout("done").within(NEVER);

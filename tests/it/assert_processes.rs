@@ -42,7 +42,7 @@ async fn a_master_of_root_has_workers_of_another() -> TestResult {
 }
 
 #[tokio::test]
-async fn an_image_without_ps_has_processes_and_names_too() -> TestResult {
+async fn edge_distroless_image_has_processes_and_names_too() -> TestResult {
     let engine = require_docker!();
     let start = "/busybox start-stop-daemon -S -c app -p /none -x /busybox -- sleep 601";
     let script = format!("/busybox sleep 600 & exec {start}");

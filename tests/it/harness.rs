@@ -112,7 +112,7 @@ async fn defect_5_a_start_the_engine_refuses_leaves_no_husk() -> TestResult {
 }
 
 #[tokio::test]
-async fn an_image_that_is_not_there_is_not_pulled() {
+async fn edge_image_missing_is_not_pulled_unless_asked_for() {
     let _engine = require_docker!();
     let definition = ContainerDefinition::new("missing", "plimsoll-test/none:1");
     let image = definition.image.clone();
@@ -133,7 +133,7 @@ async fn a_dropped_container_is_gone_when_the_drop_returns() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_panic_takes_its_container_along() -> TestResult {
+async fn edge_panics_take_their_container_along() -> TestResult {
     let engine = require_docker!();
     let definition = shell(&engine, "panics", "sleep 600").await?;
     let test = tokio::spawn(async move {
@@ -146,7 +146,7 @@ async fn a_panic_takes_its_container_along() -> TestResult {
 }
 
 #[test]
-fn a_container_outlives_its_runtime_and_is_dropped_without_one() {
+fn edge_async_drop_after_the_runtime_and_without_one() {
     let engine = require_docker!();
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let start = async {

@@ -85,7 +85,7 @@ async fn who_where_and_with_what() -> TestResult {
 }
 
 #[tokio::test]
-async fn edge_resources_are_capped_and_running_out_is_seen() -> TestResult {
+async fn edge_out_of_memory_is_seen_where_resources_are_capped() -> TestResult {
     let engine = require_docker!();
     let hungry = "/busybox head -c 200m /dev/zero | /busybox tail; exit 9";
     let limits = Limits { memory_bytes: Some(16 << 20), ..Limits::default() };
@@ -159,7 +159,7 @@ async fn a_fixed_port_that_is_taken_is_an_error_and_leaves_no_husk() -> TestResu
 
 /// Engines before 25 take two networks of one name, and containers by neither name nor id then.
 #[tokio::test]
-async fn edge_networks_of_one_node_have_names_of_their_own() -> TestResult {
+async fn edge_network_names_of_one_node_differ() -> TestResult {
     let engine = require_docker!();
     let (one, two) = tokio::join!(Network::create("twin"), Network::create("twin"));
     let (one, two) = (one?, two?);
@@ -191,7 +191,7 @@ async fn defect_13_another_platform_is_not_taken_instead() -> TestResult {
 }
 
 #[tokio::test]
-async fn edge_an_image_missing_offline_names_image_and_remedy() -> TestResult {
+async fn edge_image_missing_offline_names_image_and_remedy() -> TestResult {
     let _engine = require_docker!();
     for policy in [PullPolicy::Missing, PullPolicy::Always] {
         // A registry that nobody listens at, whatever networks there are.

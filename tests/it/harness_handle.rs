@@ -60,7 +60,7 @@ async fn http_keeps_cookies_follows_nothing_and_reads_json() -> TestResult {
 }
 
 #[test]
-fn http_works_without_a_runtime_of_ones_own() {
+fn edge_async_drop_http_works_without_a_runtime_of_ones_own() {
     let engine = require_docker!();
     let runtime = || tokio::runtime::Runtime::new().unwrap();
     let container = runtime().block_on(web(&engine, "web-no-runtime")).unwrap();
@@ -176,7 +176,7 @@ async fn defect_6_a_command_takes_as_long_as_it_takes() -> TestResult {
 }
 
 #[tokio::test]
-async fn files_and_trees_go_in_and_come_out() -> TestResult {
+async fn edge_remote_files_and_trees_go_in_and_come_out() -> TestResult {
     let engine = require_docker!();
     let container = shell(&engine, "copied", "sleep 600").await?.start().await?;
     container.write_file("/etc/app/config", "a=1\n", 0o640).await?;

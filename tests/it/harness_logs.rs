@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use plimsoll_harness::testcontainers::bollard::models::HostConfigLogConfig;
 use plimsoll_harness::{
     Ending, LogError, LogPattern, LogSource, LogWait, MissReason, WaitError, require_docker,
 };
@@ -28,7 +29,7 @@ async fn defect_2_a_terminals_prompt_and_colours_match() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_prompt_without_newline_matches_on_either_stream() -> TestResult {
+async fn edge_prompt_without_newline_matches_on_either_stream() -> TestResult {
     let engine = require_docker!();
     let script = "printf '\\377 password: ' >&2; while true; do echo tick; sleep 0.01; done";
     let definition = shell(&engine, "prompt", script).await?;
@@ -39,7 +40,7 @@ async fn a_prompt_without_newline_matches_on_either_stream() -> TestResult {
 }
 
 #[tokio::test]
-async fn edge_a_log_driver_that_cannot_be_read_makes_no_difference() -> TestResult {
+async fn edge_log_driver_that_cannot_be_read_makes_no_difference() -> TestResult {
     let engine = require_docker!();
     let script = "echo ready; sleep 600";
     let definition = shell(&engine, "no-driver", script).await?.log_driver("none");
@@ -48,8 +49,28 @@ async fn edge_a_log_driver_that_cannot_be_read_makes_no_difference() -> TestResu
     Ok(())
 }
 
+/// The engine's file holds a hundredth of it; what is attached to is not that file.
 #[tokio::test]
-async fn edge_a_restarted_container_is_ready_by_its_new_lines_only() -> TestResult {
+async fn edge_rotation_of_the_engines_files_loses_no_line() -> TestResult {
+    let engine = require_docker!();
+    let script = "seq 100001 250000; echo done; sleep 600";
+    let definition = shell(&engine, "rotates", script).await?.patch(|request| {
+        let host = request.host_config.get_or_insert_default();
+        let sizes = [("max-size", "10k"), ("max-file", "1")];
+        host.log_config = Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(sizes.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
+        });
+    });
+    let container = definition.ready(LogWait::stdout("^done$").within(NEVER)).start().await?;
+    let expected: String = (100_001..=250_000).map(|number| format!("{number}\n")).collect();
+    assert!(expected.len() > 1_000_000);
+    assert!(container.logs().stdout() == expected + "done\n", "{}", container.tail());
+    Ok(())
+}
+
+#[tokio::test]
+async fn edge_restarted_container_is_ready_by_its_new_lines_only() -> TestResult {
     let engine = require_docker!();
     let script = "trap 'echo bye; exit' TERM; echo run >>/runs; echo run $(cat /runs | wc -l); \
                   while true; do sleep 0.05; done";
@@ -77,7 +98,7 @@ async fn edge_a_restarted_container_is_ready_by_its_new_lines_only() -> TestResu
 }
 
 #[tokio::test]
-async fn edge_the_last_words_before_an_exit_are_all_there() -> TestResult {
+async fn edge_last_words_before_an_exit_are_all_there() -> TestResult {
     let engine = require_docker!();
     let script = "seq 1 20000; printf 'last words' >&2; exit 3";
     for _ in 0..5 {

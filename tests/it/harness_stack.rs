@@ -157,7 +157,7 @@ async fn a_derived_stack_starts_talks_and_goes() -> TestResult {
 }
 
 #[tokio::test]
-async fn two_stacks_of_one_kind_do_not_meet() -> TestResult {
+async fn edge_parallel_names_two_stacks_of_one_kind_do_not_meet() -> TestResult {
     let engine = require_docker!();
     let (mut one, mut two) = (Site::new(&engine).await?, Site::new(&engine).await?);
     one.the_db.row = "first".to_owned();
@@ -198,7 +198,7 @@ async fn a_node_waits_for_its_own_dependencies_only() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_failed_node_is_named_with_what_was_skipped_and_nothing_remains() -> TestResult {
+async fn edge_failed_dependency_is_named_with_what_was_skipped_and_nothing_remains() -> TestResult {
     let engine = require_docker!();
     let nodes: &[(_, &str, &[_])] = &[
         ("fails-fine", "echo ready; /busybox sleep 600", &[]),

@@ -83,7 +83,7 @@ fn start_error(error: StackError) -> StartError {
 }
 
 #[tokio::test]
-async fn the_first_byte_is_in_the_logs_and_both_ways_lead_by_name() -> TestResult {
+async fn defect_11_the_first_byte_is_in_the_logs_and_both_ways_lead_by_name() -> TestResult {
     let engine = require_docker!();
     let script = "echo first; echo aside >&2; /busybox nslookup tc-peer 127.0.0.11 >/dev/null \
                   && echo found; echo up; exec /busybox sleep 600";

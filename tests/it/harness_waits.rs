@@ -59,7 +59,7 @@ async fn defect_4_an_exit_ends_every_kind_of_wait_at_once() -> TestResult {
 }
 
 #[tokio::test]
-async fn edge_exit_before_ready_out_of_memory_is_named() -> TestResult {
+async fn edge_out_of_memory_before_ready_is_named() -> TestResult {
     let engine = require_docker!();
     let script = "/busybox mkfifo /pipe; echo up; read go </pipe; exec /busybox tail /dev/zero";
     let definition = shell(&engine, "greedy", script).await?;
@@ -219,7 +219,7 @@ async fn a_command_is_run_until_it_succeeds() -> TestResult {
 }
 
 #[tokio::test]
-async fn a_one_shot_container_is_ready_when_it_has_exited_well() -> TestResult {
+async fn edge_one_shot_is_ready_when_it_has_exited_well() -> TestResult {
     let engine = require_docker!();
     let migrate = |code: u8| format!("echo migrating; echo done; exit {code}");
     let done = Condition::all([LogWait::ordered(["migrating", "done"]).into(), Condition::Exit(0)]);
@@ -237,7 +237,7 @@ async fn a_one_shot_container_is_ready_when_it_has_exited_well() -> TestResult {
 }
 
 #[tokio::test]
-async fn any_of_several_is_enough_and_a_function_may_decide() -> TestResult {
+async fn defect_11_any_of_several_is_enough_and_a_function_may_decide() -> TestResult {
     let engine = require_docker!();
     let definition = shell(&engine, "any", "echo primary; sleep 600").await?;
     let role =

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use plimsoll_registry::fake::{FakeOptions, FakeRegistry};
 
@@ -14,7 +15,13 @@ enum Piece {
     Command { command: String, output: String },
 }
 
-fn root() -> PathBuf {
+/// The document that has more than commands in it.
+pub(crate) const DOCUMENT: &str = "README.md";
+
+/// Documents are written by one test at a time.
+static WRITING: Mutex<()> = Mutex::new(());
+
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -108,6 +115,7 @@ fn retold(markdown: &str) -> Result<String, Error> {
 
 /// `PLIMSOLL_BLESS=1` writes what the commands print into the document.
 fn tells_the_truth(document: &str) -> TestResult {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
     let path = root().join(document);
     let markdown = std::fs::read_to_string(&path)?;
     assert!(markdown.contains("\n$ "), "there are commands in {document}");
@@ -123,9 +131,26 @@ fn tells_the_truth(document: &str) -> TestResult {
     Ok(())
 }
 
+/// Holds the `text` block of the README that begins like this to what really is printed;
+/// `PLIMSOLL_BLESS=1` writes it there.
+pub(crate) fn blessed(beginning: &str, truth: &str) -> TestResult {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let path = root().join(DOCUMENT);
+    let markdown = std::fs::read_to_string(&path)?;
+    let start = format!("```text\n{beginning}");
+    let (before, rest) = markdown.split_once(&start).ok_or_else(|| format!("no {start}"))?;
+    let (told, after) = rest.split_once("```\n").ok_or("a block without an end")?;
+    if std::env::var_os("PLIMSOLL_BLESS").is_some() {
+        std::fs::write(&path, format!("{before}```text\n{truth}```\n{after}"))?;
+        return Ok(());
+    }
+    assert_eq!(format!("{beginning}{told}"), truth, "{DOCUMENT}");
+    Ok(())
+}
+
 #[test]
 fn the_readme_tells_the_truth() -> TestResult {
-    tells_the_truth("README.md")
+    tells_the_truth(DOCUMENT)
 }
 
 #[test]

@@ -165,3 +165,40 @@ fn every_edge_has_a_test() {
         assert!(text.iter().any(|text| text.contains(&test)), "edge {edge} has no test");
     }
 }
+
+/// Each edge and defect in the documentation of the harness has a test whose name begins with it,
+/// and each test that is named so is of one of them.
+#[test]
+fn every_edge_of_the_harness_has_a_test() {
+    let list = read("docs/harness-edges.md");
+    let lines = list.lines().filter_map(|line| line.strip_prefix("- `")?.split_once("_`: "));
+    let listed: Vec<_> = lines.map(|(slug, _)| slug).collect();
+    let defects = listed.iter().filter(|slug| slug.starts_with("defect_")).count();
+    assert_eq!((defects, listed.len() - defects), (13, 39));
+    let mut found = Vec::new();
+    for directory in ["harness", "tests"] {
+        sources(&root().join(directory), &mut found);
+    }
+    let texts = found.iter().map(|path| std::fs::read_to_string(path).expect("UTF-8"));
+    let names: Vec<_> = texts.flat_map(|text| test_names(&text)).collect();
+    let is_of = |name: &str, slug: &str| name.starts_with(&format!("{slug}_"));
+    for slug in &listed {
+        assert!(names.iter().any(|name| is_of(name, slug)), "{slug} has no test");
+    }
+    for name in names {
+        let known = listed.iter().any(|slug| is_of(&name, slug));
+        assert!(known, "docs/harness-edges.md has no line for {name}");
+    }
+}
+
+/// The tests named after an edge or a defect of the harness; edges of registries have numbers.
+fn test_names(text: &str) -> Vec<String> {
+    let name = |line: &str| -> Option<String> {
+        let (name, _) = line.split_once("fn ")?.1.split_once('(')?;
+        let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let edge = name.strip_prefix("edge_");
+        let of_harness = edge.is_some_and(|rest| !rest.starts_with(char::is_numeric));
+        (is_word && (of_harness || name.starts_with("defect_"))).then(|| name.to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}

@@ -4,6 +4,8 @@
 //! `lives hold IMAGE COUNT`: a network and as many containers that ignore SIGTERM.
 //! `lives abort|exit|panic IMAGE`: has a container in a static, and ends that way.
 //! `lives share IMAGE`: shares a container with the other processes of its run.
+//! `lives other IMAGE`: shares something else by the same key, and says why it cannot.
+//! `lives late IMAGE`: shares a container that is ready late, and says whether it was ready.
 //! `lives half IMAGE`: the same, but the container never becomes ready.
 
 #![expect(clippy::print_stdout, reason = "standard output is how it talks to its test")]
@@ -34,6 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
         ["share", image] => share(&stubborn("shared", image)),
+        ["other", image] => {
+            let other = stubborn("shared", image).env("OTHER", "1");
+            let error = block_on(scope::run("lives", || other)).err().ok_or("it was shared")?;
+            println!("{error}");
+            Ok(())
+        }
+        ["late", image] => late(image),
         ["half", image] => {
             let never = LogWait::stdout("never").within(DEADLINE);
             share(&stubborn("shared", image).ready(never))
@@ -67,6 +76,19 @@ fn share(definition: &ContainerDefinition) -> Result<(), Box<dyn Error>> {
     let wait = LogWait::stdout("up").within(DEADLINE);
     block_on(shared.wait(&wait))?;
     println!("{}", shared.id());
+    wait_for_the_end();
+    Ok(())
+}
+
+/// Booting takes a second; it is ready when there is the file.
+fn late(image: &str) -> Result<(), Box<dyn Error>> {
+    let script = "sleep 1; echo yes >/ready; echo up; while true; do sleep 1; done";
+    let definition = ContainerDefinition::new("late", image)
+        .cmd(["sh", "-c", script])
+        .ready(LogWait::stdout("up").within(DEADLINE));
+    let shared = block_on(scope::run("late", || definition))?;
+    let output = block_on(shared.exec(["/busybox", "cat", "/ready"]))?;
+    println!("{} {}", shared.id(), output.stdout_text().trim());
     wait_for_the_end();
     Ok(())
 }

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_provably_dead_is_dead() {
+    fn edge_crashed_runs_are_dead_only_if_provably() {
         let here = Identity::current();
         let dead = |identity: Identity| identity.is_dead(&here, true);
         assert!(!dead(here.clone()));

@@ -201,7 +201,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn docker_host_is_the_only_one_tried() {
+    fn edge_sockets_docker_host_is_the_only_one_tried() {
         let context = ("DOCKER_CONTEXT", "other");
         let unix = only(&[("DOCKER_HOST", "unix:///tmp/d.sock"), context]);
         assert_eq!(unix, Address::Unix("/tmp/d.sock".into()));

@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn one_pulls_and_the_others_find_it_there() {
+    fn edge_image_missing_one_pulls_and_the_others_find_it_there() {
         let seen = block_on(async {
             let fake = FakeEngine::listen("single-flight");
             fake.answer("GET", "/images/", 404, r#"{"message":"no such image"}"#);

@@ -195,14 +195,14 @@ fn cut_up(seed: u64, cases: usize) -> usize {
 }
 
 #[test]
-fn edge_a_pattern_wanted_twice_needs_two_lines() {
+fn edge_unordered_a_pattern_wanted_twice_needs_two_lines() {
     let wait = LogWait::stdout("Booting worker").times(2);
     assert!(!feed(&wait, &stdout(&["Booting worker 1"])).is_complete());
     assert!(feed(&wait, &stdout(&["Booting worker 1", "Booting worker 2"])).is_complete());
 }
 
 #[test]
-fn edge_a_general_pattern_does_not_starve_a_specific_one() {
+fn edge_unordered_a_general_pattern_does_not_starve_a_specific_one() {
     let wait = LogWait::unordered(["worker", "worker 1"]);
     let matcher = feed(&wait, &stdout(&["worker 1", "worker 2"]));
     assert_eq!(matcher.lines().unwrap(), stdout(&["worker 2", "worker 1"]));
@@ -215,7 +215,7 @@ fn no_pattern_is_complete_at_once() {
 }
 
 #[test]
-fn raw_patterns_see_escape_sequences() {
+fn edge_escapes_are_seen_by_raw_patterns() {
     let lines = stdout(&["\x1b[32mready\x1b[0m\r"]);
     assert!(feed(&LogWait::stdout("^ready$"), &lines).is_complete());
     assert!(!feed(&LogWait::stdout("^ready$").raw(), &lines).is_complete());

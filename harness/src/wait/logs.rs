@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_prompt_counts_when_nothing_follows() {
+    async fn edge_prompt_counts_when_nothing_follows() {
         let logs = LogBuffer::new();
         logs.append(LogSource::Stderr, b"\xff password: ");
         let shared = shared(&LogWait::stderr("password: $"));

@@ -69,7 +69,7 @@ fn shown(error: &WaitError) -> String {
 }
 
 #[test]
-fn a_timeout_says_how_far_every_condition_had_come() {
+fn edge_timeout_says_how_far_every_condition_had_come() {
     let ports = vec![
         PortAddresses {
             port: "8000/tcp".into(),

@@ -43,7 +43,7 @@ async fn defect_9_statics_are_removed_after_exit_abort_and_panic() -> TestResult
 }
 
 #[tokio::test]
-async fn a_killed_process_group_leaves_nothing() -> TestResult {
+async fn edge_killed_process_group_leaves_nothing() -> TestResult {
     let engine = require_docker!();
     let mut process = Process::start(&engine, &["hold", "1"]).await?;
     assert_eq!(process.line().await?, "ready");
@@ -55,7 +55,7 @@ async fn a_killed_process_group_leaves_nothing() -> TestResult {
 
 /// The reaper goes where its process went.
 #[tokio::test]
-async fn a_process_that_used_an_engine_over_tcp_leaves_nothing() -> TestResult {
+async fn edge_remote_engine_over_tcp_is_cleaned_up_too() -> TestResult {
     let engine = require_docker!();
     let Address::Unix(socket) = engine.address().clone() else {
         // It is tested by all the others then.
@@ -100,7 +100,7 @@ async fn an_inherited_variable_makes_no_reaper() -> TestResult {
 
 /// `PLIMSOLL_TEST_KILLS` says how many; the requirement is 200.
 #[tokio::test(flavor = "multi_thread")]
-async fn processes_killed_at_random_moments_leave_nothing() -> TestResult {
+async fn edge_killed_at_random_moments_processes_leave_nothing() -> TestResult {
     const AT_ONCE: usize = 8;
     let engine = require_docker!();
     let kills = std::env::var("PLIMSOLL_TEST_KILLS").map_or(Ok(24), |kills| kills.parse())?;

@@ -72,7 +72,7 @@ fn cargo() -> OsString {
 
 /// Twice at once, so that two runs must not meet.
 #[tokio::test]
-async fn thirty_two_processes_under_nextest_share_one_container() -> TestResult {
+async fn edge_shared_end_is_that_of_the_run_under_nextest() -> TestResult {
     let engine = require_docker!();
     let version = Command::new(cargo()).args(["nextest", "--version"]).output().await?;
     if !version.status.success() {

@@ -36,10 +36,15 @@ async fn label(engine: &Engine, id: &str) -> Result<String, Error> {
 }
 
 async fn count(engine: &Engine, label: &str) -> Result<usize, Error> {
+    Ok(names(engine, label).await?.len())
+}
+
+/// What the containers with a label are called on the engine.
+async fn names(engine: &Engine, label: &str) -> Result<Vec<String>, Error> {
     let filters = Some([("label".to_owned(), vec![label.to_owned()])].into());
     let options = ListContainersOptions { all: true, filters, ..Default::default() };
     let listing = engine.call(|docker| async move { docker.list_containers(Some(options)).await });
-    Ok(listing.await?.len())
+    Ok(listing.await?.into_iter().map(|found| found.names.unwrap_or_default().concat()).collect())
 }
 
 #[tokio::test]
@@ -69,7 +74,71 @@ async fn defect_7_processes_of_a_run_share_one_container_across_gaps() -> TestRe
 }
 
 #[tokio::test]
-async fn a_creator_that_is_killed_half_way_is_replaced() -> TestResult {
+async fn defect_7_racing_processes_get_one_container_that_is_ready() -> TestResult {
+    let engine = require_docker!();
+    let run = RunId::new("late");
+    let mut processes = Vec::new();
+    for _ in 0..4 {
+        processes.push(run.start(&engine, "late").await?);
+    }
+    let mut lines = Vec::new();
+    for process in &mut processes {
+        lines.push(process.line().await?);
+    }
+    let (id, ready) = lines[0].split_once(' ').ok_or("no id")?;
+    assert_eq!(ready, "yes");
+    assert!(lines.iter().all(|line| *line == lines[0]), "{lines:?}");
+    let label = label(&engine, id).await?;
+    assert_eq!(count(&engine, &label).await?, 1);
+    for mut process in processes {
+        process.child.kill().await?;
+    }
+    remove(&engine, &label).await
+}
+
+#[tokio::test]
+async fn defect_7_a_definition_that_differs_is_not_given_the_container_of_another() -> TestResult {
+    let engine = require_docker!();
+    let run = RunId::new("differs");
+    let mut first = run.start(&engine, "share").await?;
+    let label = label(&engine, &first.line().await?).await?;
+    let mut other = run.start(&engine, "other").await?;
+    let message = other.line().await?;
+    assert!(message.starts_with("share `lives`: another test shares something else"), "{message}");
+    assert!(other.child.wait().await?.success());
+    assert_eq!(count(&engine, &label).await?, 1);
+    first.child.kill().await?;
+    remove(&engine, &label).await
+}
+
+/// What nextest does when it retries: another process of the same run, maybe while what the
+/// first attempt left is being removed.
+#[tokio::test]
+async fn edge_retries_have_names_of_their_own() -> TestResult {
+    let engine = require_docker!();
+    let run = RunId::new("retries");
+    let mut attempts = Vec::new();
+    for attempt in ["1", "2"] {
+        let variables = [("NEXTEST_RUN_ID", run.0.as_str()), ("NEXTEST_ATTEMPT", attempt)];
+        attempts.push(Process::start_in(&engine, &["hold", "1"], &variables).await?);
+    }
+    let mut seen = Vec::new();
+    for attempt in &mut attempts {
+        assert_eq!(attempt.line().await?, "ready");
+        let names = names(&engine, &attempt.label()).await?;
+        assert_eq!(names.len(), 1, "{names:?}");
+        assert!(names[0].contains("-held") && !seen.contains(&names[0]), "{names:?} {seen:?}");
+        seen.extend(names);
+    }
+    for mut attempt in attempts {
+        attempt.child.kill().await?;
+        gone(&engine, &attempt.label()).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn defect_7_a_creator_that_is_killed_half_way_is_replaced() -> TestResult {
     let engine = require_docker!();
     let run = RunId::new("half");
     let mut creator = run.start(&engine, "half").await?;
@@ -115,7 +184,7 @@ async fn remove(engine: &Engine, label: &str) -> TestResult {
 }
 
 #[tokio::test]
-async fn a_test_that_outlives_its_runner_keeps_what_it_shares() -> TestResult {
+async fn edge_shared_end_a_test_that_outlives_its_runner_keeps_what_it_shares() -> TestResult {
     let engine = require_docker!();
     let (run, image) = (RunId::new("orphan"), SCRATCH.ensure(&engine).await?);
     let script = "NEXTEST_RUN_ID=$3 \"$1\" share \"$2\"; true";
@@ -143,7 +212,7 @@ async fn a_test_that_outlives_its_runner_keeps_what_it_shares() -> TestResult {
 }
 
 #[tokio::test]
-async fn threads_of_a_process_share_one_container() -> TestResult {
+async fn defect_7_threads_share_one_container_and_no_other() -> TestResult {
     let engine = require_docker!();
     let image = SCRATCH.ensure(&engine).await?;
     let definition = ContainerDefinition::new("threads", image)

@@ -60,7 +60,7 @@ impl Planted {
 }
 
 #[tokio::test]
-async fn what_the_dead_left_is_swept_and_nothing_else() -> TestResult {
+async fn edge_crashed_runs_are_swept_and_nothing_else() -> TestResult {
     let engine = require_docker!();
     let here = Identity::current();
     // Beyond the greatest process number there is.
