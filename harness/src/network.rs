@@ -83,7 +83,7 @@ pub struct Network {
     node: String,
     id: String,
     name: String,
-    /// Removed already, or shared with processes that may need it longer than this one.
+    /// Removed already, or needed by others for longer than this is there.
     removed: bool,
 }
 
@@ -107,6 +107,12 @@ impl Network {
             .await
             .map_err(RequestError::during(Step::InspectNetwork, &node))?;
         Ok(Self { engine, node, id, name, removed: true })
+    }
+
+    /// Somebody else removes it.
+    pub(crate) fn kept(mut self) -> Self {
+        self.removed = true;
+        self
     }
 
     /// What another process needs to know of it.

@@ -44,8 +44,8 @@ impl Define for Db {
 #[derive(Stack, Clone, Debug)]
 struct Notes {
     files: VolumeDefinition,
-    db: Db,
-    web: TestcontainersImage<GenericImage>,
+    writer: Db,
+    reader: TestcontainersImage<GenericImage>,
 }
 
 impl Default for Notes {
@@ -56,21 +56,21 @@ impl Default for Notes {
         let web = GenericImage::new(name, tag).with_wait_for(WaitFor::message_on_stdout("ready"));
         let web = TestcontainersImage::new(web)
             .with(|request| request.with_cmd(["sh", "-c", "echo ready; exec /busybox sleep 600"]));
-        Self { files: VolumeDefinition::default(), db: Db { image }, web }
+        Self { files: VolumeDefinition::default(), writer: Db { image }, reader: web }
     }
 }
 
 /// Finds it clean, makes it dirty, and reports what it used.
 async fn soil(notes: &NotesLive) -> TestResult {
     let script = "test ! -e /files/dirt && echo >/files/dirt";
-    notes.db.exec(["/busybox", "sh", "-c", script]).await?.success()?;
-    let cleaned = ["/busybox", "wget", "-qO", "-", "http://db/cleaned"];
-    let cleaned = notes.web.exec(cleaned).await?.success()?.stdout_text().lines().count();
+    notes.writer.exec(["/busybox", "sh", "-c", script]).await?.success()?;
+    let cleaned = ["/busybox", "wget", "-qO", "-", "http://writer/cleaned"];
+    let cleaned = notes.reader.exec(cleaned).await?.success()?.stdout_text().lines().count();
     // Its logs are complete here, whoever started it.
-    notes.web.wait(LogWait::stdout("^ready$").within(NEVER)).await?;
+    notes.reader.wait(LogWait::stdout("^ready$").within(NEVER)).await?;
     let Some(path) = std::env::var_os(REPORT) else { return Ok(()) };
     let mut report = std::fs::File::options().create(true).append(true).open(path)?;
-    let (db, web, files) = (notes.db.name(), notes.web.name(), notes.files.name());
+    let (db, web, files) = (notes.writer.name(), notes.reader.name(), notes.files.name());
     report.write_all(format!("{db} {web} {files} {cleaned}\n").as_bytes())?;
     Ok(())
 }
@@ -78,25 +78,25 @@ async fn soil(notes: &NotesLive) -> TestResult {
 mod run {
     use super::{NotesLive, TestResult, soil};
 
-    #[plimsoll_harness::test(scope = "run", clean = [db])]
+    #[plimsoll_harness::test(scope = "run", clean = [writer])]
     async fn one(notes: &NotesLive) -> TestResult {
         soil(notes).await
     }
 
-    #[plimsoll_harness::test(scope = "run", clean = [db])]
+    #[plimsoll_harness::test(scope = "run", clean = [writer])]
     async fn another(notes: &NotesLive) -> TestResult {
         soil(notes).await
     }
 }
 
-#[plimsoll_harness::test(scope = "test", clean = [db])]
+#[plimsoll_harness::test(scope = "test", clean = [writer])]
 async fn own(notes: &NotesLive) -> TestResult {
     soil(notes).await
 }
 
 #[plimsoll_harness::test(scope = "process")]
 async fn without_clean_a_stack_is_used_together(notes: &NotesLive) -> TestResult {
-    notes.db.exec(["/busybox", "true"]).await?.success()?;
+    notes.writer.exec(["/busybox", "true"]).await?.success()?;
     Ok(())
 }
 

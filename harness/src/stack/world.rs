@@ -72,7 +72,8 @@ impl World {
                 let network =
                     network::create(self.engine().clone(), "stack".to_owned(), definition).await?;
                 self.teardown(|teardown| teardown.network(network.id()));
-                Ok::<_, StartError>(network)
+                // It is needed for longer than this, which ends with the start.
+                Ok::<_, StartError>(network.kept())
             };
             return Ok(vec![NetworkAttachment::to(network.get_or_try_init(create).await?)]);
         }
