@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn edge_a_container_is_adopted_by_one_node() {
+    async fn a_container_is_adopted_by_one_node() {
         let definition = ContainerDefinition::new("db", "db:1");
         let node = |node: &str| SharedNode {
             node: node.to_owned(),

@@ -75,6 +75,22 @@ fn the_definitions_are_those_of_the_readme() -> TestResult {
 }
 
 #[tokio::test]
+async fn the_stack_of_the_readme_serves() -> TestResult {
+    let engine = require_docker!();
+    let serve = "case $DATABASE_URL in postgres://postgres:sugar@db/) ;; *) exit 1;; esac; \
+                 mkdir /www; echo hello >/www/index.html; /busybox httpd -f -vv -p 8000 -h /www & \
+                 until /busybox wget -qO /up http://127.0.0.1:8000/; do sleep 0.05; done; \
+                 echo Listening at: 8000 >&2; wait";
+    let app = app(&engine, serve).await?.start().await?;
+    let mark = app.web.mark();
+    app.web.http().get("/index.html").await?.assert_status(200)?;
+    app.web.logs().after(mark).line("url:/index.html").within(Duration::from_secs(60)).await?;
+    // They still find each other when all are ready.
+    app.web.exec(["/busybox", "nslookup", "db"]).await?.success()?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_failure_in_the_readme_is_a_real_one() -> TestResult {
     let engine = require_docker!();
     let serve = "echo connecting to the database; \
