@@ -375,7 +375,8 @@ impl ShapeArgs {
         for text in &self.yanked {
             let broken = grammar.parse(text).map_err(|error| usage("--yanked", error))?;
             if versions.contains(&broken) {
-                return Err(Failure::usage(format!("--yanked: {text} is what is released")));
+                return Err(Failure::usage(format!("--yanked: {text} is what is released"))
+                    .with_remedy("leave it out of --yanked, or release another version"));
             }
             yanked.insert(broken.tag().clone());
         }

@@ -43,7 +43,7 @@ pub struct Part {
     /// Its content in base64, unverified, if the manifest brings it.
     pub data: Option<String>,
     /// Whether it is a layer that registries do not distribute: its media type says so. That
-    /// there are URLs says nothing (registry.md, edge 8).
+    /// there are URLs says nothing (docs/edges.md, edge 8).
     pub foreign: bool,
 }
 

@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn edge_11_other_algorithms_are_accepted_by_grammar_and_never_verify() {
-        // registry.md edge 11: an unknown algorithm is an error where it must be verified.
+        // docs/edges.md, edge 11: an unknown algorithm is an error where it must be verified.
         let digest: Digest = "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8"
             .parse()
             .expect("legal by grammar");

@@ -88,7 +88,7 @@ impl MediaType {
 
     /// Every type asked for, indexes first: without the whole list a registry may answer
     /// with one platform's child, or convert the manifest
-    /// (distribution-spec#207; registry.md, edge 5).
+    /// (distribution-spec#207; docs/edges.md, edge 5).
     pub const ACCEPT: [&str; 4] =
         [Self::OCI_INDEX, Self::DOCKER_LIST, Self::OCI_MANIFEST, Self::DOCKER_MANIFEST];
 
@@ -167,7 +167,7 @@ impl Manifest {
 }
 
 /// Header, unless it is generic; else the body's own field; never a contradiction of the two
-/// (registry.md, edge 1).
+/// (docs/edges.md, edge 1).
 fn decide_media_type(
     bytes: &[u8],
     header: &str,

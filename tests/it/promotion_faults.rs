@@ -18,6 +18,9 @@ fn all_kinds() -> Vec<(&'static str, Fault)> {
         ("502", Fault::Answer(Answer::html(502))),
         ("503", Fault::Answer(Answer::new(503).header("Retry-After", "0"))),
         ("cut upload", Fault::CutUpload(100)),
+        ("wrong bytes", Fault::WrongBytes),
+        ("short length", Fault::ShortLength),
+        ("expired tokens", Fault::ExpireTokens),
     ]);
     kinds
 }

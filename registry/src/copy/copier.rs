@@ -132,7 +132,7 @@ impl<'s> Copier<'s> {
 }
 
 /// The content that a descriptor brings itself, if it is what the descriptor promises: nothing
-/// else may stand for a read (registry.md, edge 9).
+/// else may stand for a read (docs/edges.md, edge 9).
 pub(super) fn inline(data: Option<&str>, descriptor: &Descriptor) -> Option<Bytes> {
     let content = STANDARD.decode(data?).ok()?;
     let is_right =
