@@ -30,14 +30,7 @@ pub fn derive_stack(input: TokenStream) -> TokenStream {
 /// of the run (`"run"`, see `plimsoll_harness::scope`). The nodes in `clean` are put back into
 /// their first state before the test, as `Define::clean` says. A test that cleans has what it
 /// shares for itself until it ends: other tests that take it by this attribute wait for that.
-///
-/// ```ignore
-/// #[plimsoll_harness::test(scope = "run", clean = [db])]
-/// async fn signs_up(app: &AppLive) -> Result<(), Box<dyn std::error::Error>> {
-///     app.web.http().post("/users").await?;
-///     Ok(())
-/// }
-/// ```
+/// `plimsoll_harness::scope` has an example.
 #[proc_macro_attribute]
 pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function = syn::parse_macro_input!(item as syn::ItemFn);
