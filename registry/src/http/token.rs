@@ -159,8 +159,9 @@ fn seconds(value: serde_json::Value) -> Option<Duration> {
         serde_json::Value::String(text) => text.parse().ok()?,
         other => other.as_f64()?,
     };
-    // A year is as good as for ever, and no overflow.
-    (number > 0.0).then(|| Duration::from_secs_f64(number.min(31_536_000.0)))
+    // Less than a second would round to none, and ask for a token with every request; a year is
+    // as good as for ever, and no overflow.
+    (number > 0.0).then(|| Duration::from_secs_f64(number.clamp(1.0, 31_536_000.0)))
 }
 
 fn encode(form: &mut String, value: &str) {
@@ -195,6 +196,8 @@ mod tests {
         assert_eq!(token(r#"{"token":"","access_token":"b","expires_in":12.0}"#), is("b", 10));
         assert_eq!(token(r#"{"token":"a","expires_in":-5}"#), is("a", 50));
         assert_eq!(token(r#"{"token":"a","expires_in":1e300}"#), is("a", 31_535_970));
+        let brief = read(br#"{"token":"a","expires_in":1e-300}"#).expect("a token");
+        assert!(brief.use_for > Duration::from_millis(800), "{:?}", brief.use_for);
         for bad in ["", "{}", "[]", r#"{"token":7}"#, r#"{"token":null}"#] {
             assert_eq!(token(bad), None, "{bad}");
         }
