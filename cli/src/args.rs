@@ -86,8 +86,8 @@ pub(crate) enum Command {
     Logout(LogoutArgs),
     /// Be a registry, for tests and demonstrations.
     ///
-    /// Its address is printed on stdout in one line. It ends on Ctrl-C or SIGTERM. Everything it
-    /// holds is in memory; it is no registry to keep images in.
+    /// Its address is printed on stdout in one line. It ends on Ctrl-C or SIGTERM. All that it
+    /// serves fits in memory, with DIR as well; it is no registry to run a service on.
     Serve(ServeArgs),
 }
 
