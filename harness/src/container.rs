@@ -3,9 +3,10 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
-use testcontainers::bollard::query_parameters::RemoveContainerOptions;
+use testcontainers::bollard::query_parameters::{RemoveContainerOptions, WaitContainerOptions};
 
 use crate::buffer::LogBuffer;
 use crate::engine::Engine;
@@ -98,8 +99,20 @@ impl Drop for Container {
 pub(crate) async fn remove(docker: Docker, id: String) -> Result<(), Error> {
     let options = RemoveContainerOptions { force: true, v: true, link: false };
     match docker.remove_container(&id, Some(options)).await {
-        // Gone, or going: what was asked for.
-        Err(Error::DockerResponseServerError { status_code: 404 | 409, .. }) => Ok(()),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        Err(Error::DockerResponseServerError { status_code: 409, .. }) => {
+            // Somebody is removing it. It is listed, and holds its network, until they are done.
+            let condition = "removed".to_owned();
+            let mut removed = docker.wait_container(&id, Some(WaitContainerOptions { condition }));
+            match removed.next().await {
+                Some(Err(Error::DockerResponseServerError { status_code: 404, .. })) | None => {
+                    Ok(())
+                }
+                // It says how the container had ended.
+                Some(Err(Error::DockerContainerWaitError { .. })) | Some(Ok(_)) => Ok(()),
+                Some(Err(error)) => Err(error),
+            }
+        }
         result => result,
     }
 }

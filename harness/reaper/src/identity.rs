@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::io::Errno;
-use rustix::process::{Pid, getsid, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 use serde::{Deserialize, Serialize};
 
 /// The label with a container's, network's or volume's name in its definition.
@@ -118,11 +118,17 @@ pub fn parent(pid: u32) -> Option<u32> {
 }
 
 /// Whether another process belongs to the same session as this one.
+///
+/// In a process namespace whose first process has begun no session (`unshare --pid`, some CI
+/// runners) all sessions from outside are number 0, and so are not told apart; the first process
+/// itself, which is given every orphan there, is then not taken for one of the session.
 #[must_use]
 pub fn share_a_session(pid: u32) -> bool {
-    let session = |pid| getsid(pid).ok();
-    let theirs = Pid::from_raw(pid.cast_signed()).and_then(|pid| session(Some(pid)));
-    theirs.is_some() && theirs == session(None)
+    let session = |pid| Stat::of(pid).map(|stat| stat.session);
+    match (session(pid), session(std::process::id())) {
+        (Some(0), Some(0)) => pid != 1,
+        (theirs, ours) => theirs.is_some() && theirs == ours,
+    }
 }
 
 /// What `/proc/<pid>/stat` says.
@@ -131,6 +137,8 @@ struct Stat {
     parent: u32,
     /// Nothing of it runs any more; its parent has not looked yet.
     ended: bool,
+    /// 0 if it was begun outside of the process namespace.
+    session: u32,
     start_time: u64,
 }
 
@@ -139,13 +147,14 @@ impl Stat {
         Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    /// Fields 3, 4 and 22. Field 2, the program's name, may hold spaces and brackets.
+    /// Fields 3, 4, 6 and 22. Field 2, the program's name, may hold spaces and brackets.
     fn parse(stat: &str) -> Option<Self> {
         let (_, after_name) = stat.rsplit_once(')')?;
         let mut fields = after_name.split_whitespace();
         let ended = matches!(fields.next()?, "Z" | "X");
         let parent = fields.next()?.parse().ok()?;
-        Some(Self { parent, ended, start_time: fields.nth(17)?.parse().ok()? })
+        let session = fields.nth(1)?.parse().ok()?;
+        Some(Self { parent, ended, session, start_time: fields.nth(15)?.parse().ok()? })
     }
 }
 
@@ -156,9 +165,10 @@ mod tests {
     #[test]
     fn a_hostile_program_name_hides_no_field() {
         let stat = "12 (a) b (c)) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
-        assert_eq!(Stat::parse(stat), Some(Stat { parent: 1, ended: false, start_time: 4242 }));
-        let zombie = stat.replace(") S ", ") Z ");
-        assert_eq!(Stat::parse(&zombie), Some(Stat { parent: 1, ended: true, start_time: 4242 }));
+        let running = Stat { parent: 1, ended: false, session: 3, start_time: 4242 };
+        assert_eq!(Stat::parse(stat), Some(running));
+        let zombie = Stat { parent: 1, ended: true, session: 3, start_time: 4242 };
+        assert_eq!(Stat::parse(&stat.replace(") S ", ") Z ")), Some(zombie));
         assert_eq!(Stat::parse("12 (cut"), None);
     }
 

@@ -21,10 +21,15 @@ const IDS: &str = "PLIMSOLL_TEST_IDS";
 async fn nextest(directory: &Path) -> Result<(String, u32), Error> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let file = |name| directory.join(name);
-    let args = ["metadata", "--format-version", "1", "--locked", "--offline"];
-    let output = Command::new(cargo()).args(args).current_dir(root).output().await?;
-    std::fs::write(file("metadata"), &output.stdout)?;
-    std::fs::write(file("binaries"), binaries(&serde_json::from_slice(&output.stdout)?)?)?;
+    // For this platform only: the dependencies of others may never have been downloaded.
+    let platform = said(Command::new(cargo()).arg("-vV")).await?;
+    let platform = platform.lines().find_map(|line| line.strip_prefix("host: "));
+    let args = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform"];
+    let mut asking = Command::new(cargo());
+    asking.args(args).arg(platform.ok_or("no host")?).current_dir(root);
+    let metadata = said(&mut asking).await?;
+    std::fs::write(file("metadata"), &metadata)?;
+    std::fs::write(file("binaries"), binaries(&serde_json::from_str(&metadata)?)?)?;
     let mut command = Command::new(cargo());
     command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "-j", "8"]);
     command.arg("--cargo-metadata").arg(file("metadata"));
@@ -37,6 +42,15 @@ async fn nextest(directory: &Path) -> Result<(String, u32), Error> {
     let output = child.wait_with_output().await?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.success() { Ok((text, pid)) } else { Err(text.into()) }
+}
+
+/// What a command says, if it succeeds.
+async fn said(command: &mut Command) -> Result<String, Error> {
+    let output = command.output().await?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into());
+    }
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// What `cargo nextest list --list-type binaries-only` would say of this binary.

@@ -149,6 +149,7 @@ async fn defect_7_a_creator_that_is_killed_half_way_is_replaced() -> TestResult 
         match found.into_iter().find(|lease| lease.contains(&run.0)) {
             Some(lease) => break format!("dev.plimsoll.lease={lease}"),
             // The engine's events would have to be subscribed to before the process starts.
+            None if creator.child.try_wait()?.is_some() => return Err("it has ended".into()),
             None => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
         }
     };
