@@ -23,8 +23,9 @@ fn cargo(args: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
+/// Of all platforms: cargo fetches what it did not need to build for this one.
 fn metadata() -> Result<Value, serde_json::Error> {
-    serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--locked", "--offline"]))
+    serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--locked"]))
 }
 
 /// Every crate in the graph of a package, by name.
@@ -63,7 +64,7 @@ fn the_changelog_has_the_current_version() {
 fn the_gate_runs_the_command_of_the_readme() {
     let command = "cargo test --workspace";
     assert!(read("README.md").lines().any(|line| line == format!("$ {command}")));
-    assert!(read(".ci/run").lines().any(|line| line == command));
+    assert!(read(".ci/run").lines().any(|line| line.ends_with(&format!(" {command}"))));
 }
 
 /// `rust-version` is a promise about the dependencies too; clippy's `incompatible_msrv` holds it
