@@ -36,7 +36,8 @@ pub(crate) struct LogBuffer {
 
 #[derive(Debug)]
 struct State {
-    lines: VecDeque<LogLine>,
+    /// Each with the time it was complete.
+    lines: VecDeque<(Instant, LogLine)>,
     /// How many lines have gone from the front: the number of the first that is left.
     dropped: usize,
     /// What `lines` take of the memory.
@@ -170,6 +171,19 @@ impl LogBuffer {
         lines
     }
 
+    /// Everything that is left, each line with the time it was complete.
+    pub(crate) fn timed(&self) -> Vec<(Instant, LogLine)> {
+        let state = self.state();
+        let partial = |line: LogLine| {
+            let partial = match line.source {
+                LogSource::Stdout => &state.stdout,
+                LogSource::Stderr => &state.stderr,
+            };
+            (partial.touched, line)
+        };
+        state.lines.iter().cloned().chain(state.partial_lines().map(partial)).collect()
+    }
+
     /// Shows the whole lines from the mark on, numbered, until told to stop.
     pub(crate) fn look(
         &self,
@@ -178,7 +192,7 @@ impl LogBuffer {
     ) -> Glance {
         let state = self.state();
         let skipped = from.0.saturating_sub(state.dropped).min(state.lines.len());
-        for (at, line) in state.lines.range(skipped..).enumerate() {
+        for (at, (_, line)) in state.lines.range(skipped..).enumerate() {
             if each(state.dropped + skipped + at, line).is_break() {
                 break;
             }
@@ -198,14 +212,16 @@ impl LogBuffer {
     pub(crate) fn recent(&self, count: usize) -> Vec<(usize, LogLine)> {
         let state = self.state();
         let first = state.lines.len().saturating_sub(count);
-        let whole = state.lines.range(first..).cloned().chain(state.partial_lines());
+        let whole = state.lines.range(first..).map(|(_, line)| line.clone());
+        let whole = whole.chain(state.partial_lines());
         whole.enumerate().map(|(at, line)| (state.dropped + first + at, line)).collect()
     }
 
     pub(crate) fn tail(&self) -> LogTail {
         let state = self.state();
         let last = |source| {
-            let whole = state.lines.iter().rev().filter(|line| line.source == source);
+            let whole = state.lines.iter().rev().map(|(_, line)| line);
+            let whole = whole.filter(|line| line.source == source);
             let partial = state.partial_lines().find(|line| line.source == source);
             let mut lines: Vec<_> = partial
                 .iter()
@@ -255,9 +271,9 @@ impl State {
 
     fn keep(&mut self, line: LogLine) {
         self.size += line.size();
-        self.lines.push_back(line);
+        self.lines.push_back((Instant::now(), line));
         while self.size > self.limit
-            && let Some(oldest) = self.lines.pop_front()
+            && let Some((_, oldest)) = self.lines.pop_front()
         {
             self.size -= oldest.size();
             self.dropped += 1;

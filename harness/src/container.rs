@@ -4,17 +4,21 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use plimsoll_reaper::is_kept;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::query_parameters::{RemoveContainerOptions, WaitContainerOptions};
 
+use crate::artefacts;
 use crate::buffer::LogBuffer;
 use crate::engine::Engine;
 use crate::handle::ContainerHandle;
 use crate::process::ProcessIdentity;
 use crate::pump;
+use crate::record::Record;
 use crate::request::{RequestError, Step};
 use crate::scope::SharedNode;
+use crate::stack::Teardown;
 use crate::start::StartError;
 
 /// A started container. Dropping it removes it, with its anonymous volumes, before the drop
@@ -24,6 +28,8 @@ pub struct Container {
     handle: ContainerHandle,
     /// Removed already, or shared with processes that may need it longer than this one.
     removed: bool,
+    /// What is known of it, if it is no node of a stack.
+    record: Option<Arc<Record>>,
 }
 
 impl Container {
@@ -35,7 +41,8 @@ impl Container {
         logs: Arc<LogBuffer>,
     ) -> Self {
         let removed = ProcessIdentity::current().is_shared();
-        Self { handle: ContainerHandle::new(engine, node, id, name, logs), removed }
+        let handle = ContainerHandle::new(engine, node, id, name, logs);
+        Self { handle, removed, record: None }
     }
 
     /// A container that another process has started.
@@ -61,6 +68,16 @@ impl Container {
     #[must_use]
     pub fn handle(&self) -> ContainerHandle {
         self.handle.clone()
+    }
+
+    /// Leaves its removal to somebody else.
+    pub(crate) fn leave(mut self) {
+        self.removed = true;
+    }
+
+    /// What will be known of it if the test fails.
+    pub(crate) fn recorded(&mut self, record: Arc<Record>) {
+        self.record = Some(record);
     }
 
     /// Kills and removes it, as dropping it does, and says how that went.
@@ -90,13 +107,19 @@ impl Deref for Container {
 impl Drop for Container {
     fn drop(&mut self) {
         if !self.removed {
-            let id = self.id().to_owned();
-            self.engine().finish(|docker| remove(docker, id));
+            let teardown = Teardown::of_container(self.node(), self.id());
+            match &self.record {
+                Some(record) => artefacts::of_drop(self.engine(), record, teardown),
+                None => self.engine().finish(|docker| teardown.run(docker)),
+            }
         }
     }
 }
 
 pub(crate) async fn remove(docker: Docker, id: String) -> Result<(), Error> {
+    if is_kept(&id) {
+        return Ok(());
+    }
     let options = RemoveContainerOptions { force: true, v: true, link: false };
     match docker.remove_container(&id, Some(options)).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
@@ -109,7 +132,7 @@ pub(crate) async fn remove(docker: Docker, id: String) -> Result<(), Error> {
                     Ok(())
                 }
                 // It says how the container had ended.
-                Some(Err(Error::DockerContainerWaitError { .. })) | Some(Ok(_)) => Ok(()),
+                Some(Err(Error::DockerContainerWaitError { .. }) | Ok(_)) => Ok(()),
                 Some(Err(error)) => Err(error),
             }
         }

@@ -196,6 +196,15 @@ impl Engine {
         F: FnOnce(Docker) -> Fut,
         Fut: Future + Send + 'static,
     {
+        self.finish_within(DROP_DEADLINE, work);
+    }
+
+    /// The same, for work that may take as long as this.
+    pub(crate) fn finish_within<F, Fut>(&self, deadline: Duration, work: F)
+    where
+        F: FnOnce(Docker) -> Fut,
+        Fut: Future + Send + 'static,
+    {
         let work = work(self.docker.clone());
         let (done, finished) = sync_channel(1);
         self.spawn(async move {
@@ -204,7 +213,7 @@ impl Engine {
         });
         // On the engine's own thread, waiting would keep the work from being done.
         if !self.is_this_thread() {
-            let _ = finished.recv_timeout(DROP_DEADLINE);
+            let _ = finished.recv_timeout(deadline);
         }
     }
 

@@ -195,17 +195,7 @@ impl ContainerHandle {
 
     /// All its ports, and where they are published.
     pub(crate) async fn ports(&self) -> Result<Vec<PortAddresses>, PortError> {
-        let (state, engine) = (self.inspect().await?, self.addresses());
-        let published = published(&state);
-        let mut ports: Vec<_> = published
-            .into_iter()
-            .map(|(port, bindings)| {
-                let addresses = port::addresses(&bindings.unwrap_or_default(), &engine);
-                PortAddresses { port, addresses }
-            })
-            .collect();
-        ports.sort_by(|one, other| one.port.cmp(&other.port));
-        Ok(ports)
+        Ok(port::table(&self.inspect().await?, &self.addresses()))
     }
 
     /// The most honest way to a port: the container's own address if there is a way to it.

@@ -48,12 +48,14 @@ pub use testcontainers;
 pub mod assert;
 
 mod archive;
+mod artefacts;
 mod assignment;
 #[doc(hidden)]
 pub mod attribute;
 mod backoff;
 mod blocking;
 mod buffer;
+mod case;
 mod container;
 mod copy;
 mod create;
@@ -62,6 +64,7 @@ mod disconnect;
 mod ending;
 mod engine;
 mod exec;
+mod failure;
 #[cfg(test)]
 mod fake_engine;
 mod handle;
@@ -80,6 +83,7 @@ mod port;
 mod power;
 mod process;
 mod pump;
+mod record;
 mod request;
 pub mod scope;
 mod similarity;
@@ -103,6 +107,7 @@ pub use disconnect::Disconnected;
 pub use ending::{Ending, Exit};
 pub use engine::{Attempt, Engine, EngineError, Origin, SettingError};
 pub use exec::{Exec, ExecFailed, ExecOutput};
+pub use failure::Failure;
 pub use handle::ContainerHandle;
 pub use http::{ContainerHttp, HttpError, HttpRequest, HttpResponse};
 pub use image::{

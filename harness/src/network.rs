@@ -1,5 +1,6 @@
 //! A network that containers find each other on.
 
+use plimsoll_reaper::is_kept;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::models::{
@@ -210,6 +211,9 @@ async fn refused(docker: &Docker, node: &str, source: Error) -> StartError {
 }
 
 pub(crate) async fn remove(docker: &Docker, id: &str) -> Result<(), Error> {
+    if is_kept(id) {
+        return Ok(());
+    }
     match docker.remove_network(id).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         Err(Error::DockerResponseServerError { status_code: 403, .. }) => {

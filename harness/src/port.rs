@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use testcontainers::bollard::models::{ContainerInspectResponse, PortBinding, PortMap};
 
 use crate::request::RequestError;
+use crate::wait::PortAddresses;
 
 /// A port that cannot be reached from here.
 #[derive(Debug, thiserror::Error)]
@@ -97,6 +98,24 @@ pub(crate) fn addresses(bindings: &[PortBinding], engine: &EngineAddresses) -> V
     addresses.sort();
     addresses.dedup();
     addresses
+}
+
+/// All ports of a container, and where they are published.
+pub(crate) fn table(
+    state: &ContainerInspectResponse,
+    engine: &EngineAddresses,
+) -> Vec<PortAddresses> {
+    let ports = state.network_settings.as_ref().and_then(|settings| settings.ports.as_ref());
+    let mut table: Vec<_> = ports
+        .into_iter()
+        .flatten()
+        .map(|(port, bindings)| PortAddresses {
+            port: port.clone(),
+            addresses: addresses(bindings.as_deref().unwrap_or_default(), engine),
+        })
+        .collect();
+    table.sort_by(|one, other| one.port.cmp(&other.port));
+    table
 }
 
 /// The lowest TCP port that is published.

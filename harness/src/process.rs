@@ -46,6 +46,11 @@ impl ProcessIdentity {
         Self::new(runner, Some(share))
     }
 
+    /// What names have in common.
+    pub(crate) fn run(&self) -> &str {
+        &self.run
+    }
+
     /// What is created by this work belongs to this owner.
     pub(crate) async fn owns<F: Future>(self: Arc<Self>, work: F) -> F::Output {
         OWNER.scope(self, work).await

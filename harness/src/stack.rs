@@ -29,6 +29,7 @@ pub use plan::{PlannedKind, PlannedNode, StackPlan};
 pub use reference::Ref;
 pub use share::LiveStack;
 pub use teardown::StackGuard;
+pub(crate) use teardown::Teardown;
 pub(crate) use world::World;
 
 use std::fmt::Debug;

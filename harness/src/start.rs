@@ -9,14 +9,17 @@ use testcontainers::bollard::query_parameters::{CreateContainerOptions, UploadTo
 use testcontainers::bollard::{self, Docker};
 
 use crate::archive::archive;
+use crate::artefacts;
 use crate::buffer::LogBuffer;
 use crate::container::Container;
 use crate::create::{create_body, endpoint, target};
 use crate::definition::{ContainerDefinition, MountSource, NetworkTarget};
 use crate::engine::{Engine, EngineError};
+use crate::failure::chain;
 use crate::image::{self, ImageError};
 use crate::power;
 use crate::process::ProcessIdentity;
+use crate::record::{Moment, Record};
 use crate::request::{RequestError, Step};
 use crate::wait::WaitError;
 
@@ -111,10 +114,26 @@ impl ContainerDefinition {
         let engine = Engine::connect()?;
         self.check_readiness()?;
         let run = run(engine.clone(), self.clone());
-        let container = engine.guarded().await?.make(run, discard).await?;
+        let record = Record::of_container();
+        record.note(&self.name, Moment::Begun);
+        let mut container = engine.guarded().await?.make(run, discard).await?;
+        record.container(container.handle());
+        record.note(&self.name, Moment::Running);
         match self.wait_ready(&container).await {
-            Ok(()) => Ok(container),
+            Ok(()) => {
+                record.note(&self.name, Moment::Ready);
+                container.recorded(record);
+                Ok(container)
+            }
             Err(error) => {
+                record.note(&self.name, Moment::Failed);
+                let failure = chain(&error);
+                let telling = {
+                    let (engine, record) = (engine.clone(), record.clone());
+                    async move { artefacts::of_start(&engine, &record, &failure).await }
+                };
+                engine.call(|_| telling).await;
+                record.announce();
                 // The error to report is why it is not ready; drop tries the removal again.
                 let _ = container.remove().await;
                 Err(error.into())

@@ -23,6 +23,7 @@ use crate::definition::NetworkAttachment;
 use crate::image::{ImageDefinition, PullPolicy, ensure};
 use crate::line::LogTail;
 use crate::process::ProcessIdentity;
+use crate::record::Moment;
 use crate::scope::SharedNode;
 use crate::stack::{DefineError, Links, Live, Node, PlannedKind, Read, World};
 use crate::start::StartError;
@@ -219,7 +220,11 @@ async fn start<I: Image + 'static>(
         }
     };
     let container = match container {
-        Some(Ok(container)) => container,
+        Some(Ok(container)) => {
+            world.record().container(container.handle());
+            world.record().note(node, Moment::Running);
+            container
+        }
         None => return Err(failure(node, None, flatten(starting.await)).await),
         Some(Err(error)) => {
             drop(keep);

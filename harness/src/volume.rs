@@ -1,5 +1,6 @@
 //! A volume that containers share files in.
 
+use plimsoll_reaper::is_kept;
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::models::VolumeCreateRequest;
@@ -170,6 +171,9 @@ pub(crate) async fn create(
 }
 
 pub(crate) async fn remove(docker: &Docker, name: &str) -> Result<(), Error> {
+    if is_kept(name) {
+        return Ok(());
+    }
     match docker.remove_volume(name, None::<RemoveVolumeOptions>).await {
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         result => result,

@@ -2,6 +2,8 @@
 //! skipped and say so; `PLIMSOLL_REQUIRE_DOCKER=1` makes that a failure.
 
 mod archive;
+mod artefacts;
+mod artefacts_page;
 mod assert_files;
 mod assert_image;
 mod assert_lines;

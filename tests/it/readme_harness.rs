@@ -1,11 +1,10 @@
 //! The stack of the README, on images that stand in for those it names; and how it fails.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use plimsoll_harness::{
-    Build, ContainerDefinition, Define, DefineError, Engine, ImageDefinition, Links, LogWait,
-    Stack, require_docker,
+    Build, ContainerDefinition, Define, DefineError, Engine, Failure, ImageDefinition, Links,
+    LogWait, Stack, require_docker,
 };
 use plimsoll_tests::image::SCRATCH;
 
@@ -96,12 +95,8 @@ async fn the_failure_in_the_readme_is_a_real_one() -> TestResult {
     let serve = "echo connecting to the database; \
                  echo 'no SECRET_KEY in the environment' >&2; exit 1";
     let error = app(&engine, serve).await?.start().await.err().ok_or("it has started")?;
-    let mut shown = format!("failed to {error}\n");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        shown += &format!("caused by: {error}\n");
-        cause = error.source();
-    }
+    // As a test with the attribute, or one that returns it, prints it.
+    let shown = format!("{:?}\n", Failure::from(error));
     // How long that took is another number each time.
     let (before, after) = shown.split_once("code 1 after ").ok_or_else(|| shown.clone())?;
     let (_, after) = after.split_once(" s\n").ok_or_else(|| shown.clone())?;

@@ -170,6 +170,10 @@ fn stack(input: &DeriveInput, nodes: &[Node<'_>]) -> TokenStream {
         #[automatically_derived]
         impl ::plimsoll_harness::LiveStack for #live {
             type Stack = #stack;
+
+            fn guard(&self) -> &::plimsoll_harness::StackGuard {
+                &self.__guard
+            }
         }
     }
 }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Error, FnArg, Ident, ItemFn, LitStr, Pat, Result, Token, Type, bracketed};
+use syn::{Error, FnArg, Ident, ItemFn, LitStr, Pat, Result, ReturnType, Token, Type, bracketed};
 
 /// What the attribute can be given.
 const ARGUMENTS: &str =
@@ -70,8 +70,9 @@ pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
     let parameter = parameter(function)?;
     let ItemFn { attrs, vis, sig, block, .. } = function;
     let (name, output) = (&sig.ident, &sig.output);
+    let case = quote! { ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)) };
     let body = match (sig.asyncness, parameter) {
-        (Some(_), Some(parameter)) => with_stack(&arguments, &parameter, function),
+        (Some(_), Some(parameter)) => with_stack(&arguments, &parameter, function, &case),
         (None, Some(Parameter { pattern, .. })) => {
             let reason = "a test that takes a stack is async: write `async fn`";
             return Err(Error::new_spanned(pattern, reason));
@@ -79,15 +80,29 @@ pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
         (asyncness, None) => {
             no_stack(&arguments)?;
             match asyncness {
-                None => quote! { (move || #output #block)() },
-                Some(_) => quote! {
-                    {
-                        async fn test() #output #block
-                        ::plimsoll_harness::attribute::run(test())
+                None => {
+                    let judged = judged(&quote! { test() });
+                    quote! {
+                        fn test() #output #block
+                        ::plimsoll_harness::attribute::run_plain(#case, || #judged)
                     }
-                },
+                }
+                Some(_) => {
+                    let judged = judged(&quote! { test().await });
+                    quote! {
+                        async fn test() #output #block
+                        ::plimsoll_harness::attribute::run(#case, async { #judged })
+                    }
+                }
             }
         }
+    };
+    // Whether a test returns nothing has to be seen by other attributes, such as `should_panic`.
+    let (output, body) = match output {
+        ReturnType::Default => {
+            (quote! {}, quote! { ::plimsoll_harness::attribute::end({ #body }) })
+        }
+        ReturnType::Type(..) => (quote! { -> impl ::std::process::Termination }, body),
     };
     Ok(quote! {
         #(#attrs)*
@@ -97,6 +112,18 @@ pub(crate) fn expand(arguments: TokenStream, function: &ItemFn) -> Result<TokenS
             #body
         }
     })
+}
+
+/// What a test returns, with its errors made readable.
+fn judged(outcome: &TokenStream) -> TokenStream {
+    quote! {
+        {
+            #[allow(unused_imports)]
+            use ::plimsoll_harness::attribute::{OfAnything, OfError, OfFailure, OfLocalError};
+            (&mut ::plimsoll_harness::attribute::Outcome(::core::option::Option::Some(#outcome)))
+                .judged()
+        }
+    }
 }
 
 fn parameter(function: &ItemFn) -> Result<Option<Parameter<'_>>> {
@@ -126,7 +153,12 @@ fn no_stack(arguments: &Arguments) -> Result<()> {
     }
 }
 
-fn with_stack(arguments: &Arguments, parameter: &Parameter<'_>, function: &ItemFn) -> TokenStream {
+fn with_stack(
+    arguments: &Arguments,
+    parameter: &Parameter<'_>,
+    function: &ItemFn,
+    case: &TokenStream,
+) -> TokenStream {
     let (Parameter { pattern, live }, block) = (parameter, &function.block);
     let output = &function.sig.output;
     let start = match &arguments.scope {
@@ -137,20 +169,19 @@ fn with_stack(arguments: &Arguments, parameter: &Parameter<'_>, function: &ItemF
     let clean = nodes.map(|node| {
         // What is wrong with a node is reported where it is named.
         quote_spanned! { node.span() =>
-            ::plimsoll_harness::attribute::cleaned(stack.#node.clean().await);
+            ::plimsoll_harness::attribute::cleaned(stack.#node.clean().await)?;
         }
     });
     let clean: Vec<_> = clean.collect();
     let alone = !clean.is_empty();
+    let judged = judged(&quote! { test(&stack).await });
     quote! {
-        {
-            async fn test(#pattern: &#live) #output #block
-            ::plimsoll_harness::attribute::run(async {
-                let stack = ::plimsoll_harness::attribute::#start::<#live>(#alone).await;
-                #(#clean)*
-                test(&stack).await
-            })
-        }
+        async fn test(#pattern: &#live) #output #block
+        ::plimsoll_harness::attribute::run(#case, async {
+            let stack = ::plimsoll_harness::attribute::#start::<#live>(#alone).await?;
+            #(#clean)*
+            ::plimsoll_harness::attribute::with_stack::<#live, _>(&stack, async { #judged }).await
+        })
     }
 }
 

@@ -11,6 +11,8 @@ use testcontainers::bollard::query_parameters::{
     RemoveVolumeOptions,
 };
 
+use crate::kept::is_kept;
+
 type Labels = HashMap<String, String>;
 
 /// Containers, networks and volumes, by what the engine finds them by.
@@ -22,7 +24,7 @@ pub struct Leftovers {
 }
 
 impl Leftovers {
-    /// Everything that has all of these labels, each as `key=value` or `key`.
+    /// Everything that has all of these labels, each as `key=value` or `key`, but for what is kept.
     ///
     /// # Errors
     ///
@@ -38,7 +40,7 @@ impl Leftovers {
         let networks = ListNetworksOptions { filters: filters.clone() };
         let networks = docker.list_networks(Some(networks)).await?;
         let volumes = docker.list_volumes(Some(ListVolumesOptions { filters })).await?;
-        Ok(Self {
+        let mut found = Self {
             containers: containers
                 .into_iter()
                 .filter_map(|found| Some((found.id?, found.labels.unwrap_or_default())))
@@ -53,7 +55,12 @@ impl Leftovers {
                 .flatten()
                 .map(|found| (found.name, found.labels))
                 .collect(),
-        })
+        };
+        let Self { containers, networks, volumes } = &mut found;
+        for kind in [containers, networks, volumes] {
+            kind.retain(|(id, _)| !is_kept(id));
+        }
+        Ok(found)
     }
 
     /// Only what has labels that satisfy the condition.

@@ -7,6 +7,7 @@ use std::pin::pin;
 use tokio::sync::watch;
 
 use crate::engine::Engine;
+use crate::record::Record;
 use crate::stack::node::AnyNode;
 use crate::stack::plan::plan;
 use crate::stack::run::run;
@@ -67,12 +68,15 @@ impl StackBuilder {
         let (plan, nodes) = plan(&self.nodes)?;
         let engine = Engine::connect()?;
         let (wanted, unwanted) = watch::channel(());
-        let run = run(engine.clone(), plan, nodes, unwanted);
+        let record = Record::of_stack(&plan);
+        let run = run(engine.clone(), plan, nodes, unwanted, record.clone());
         let mut making = pin!(engine.guarded().await?.make(run, discard));
         // Declared after what it gives up, and so dropped before it: the nodes hear that nobody
         // waits for them any more, and that drop need not wait until they are ready.
         let _wanted = wanted;
-        making.as_mut().await
+        let started = making.as_mut().await;
+        record.announce();
+        started
     }
 }
 

@@ -136,7 +136,7 @@ impl Node for NetworkDefinition {
 
     async fn start(self, name: String, spec: Self, world: World) -> Result<Network, StartError> {
         let network = network::create(world.engine().clone(), name.clone(), spec).await?;
-        world.created_network(name, network.id());
+        world.created_network(name, &network);
         Ok(network)
     }
 

@@ -2,12 +2,16 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::artefacts;
 use crate::engine::Engine;
+use crate::failure::chain;
 use crate::process::ProcessIdentity;
+use crate::record::{Moment, Record};
 use crate::stack::error::Skipped;
 use crate::stack::graph::{Needs, dependents};
 use crate::stack::node::Planned;
@@ -24,9 +28,10 @@ pub(crate) async fn run(
     plan: StackPlan,
     nodes: BTreeMap<String, Planned>,
     unwanted: watch::Receiver<()>,
+    record: Arc<Record>,
 ) -> Result<Started, StackError> {
     let (give_up, given_up) = watch::channel(false);
-    let world = World::new(engine.clone(), plan.has_own_network(), given_up);
+    let world = World::new(engine.clone(), plan.has_own_network(), given_up, record.clone());
     let mut starting =
         Start { needs: plan.needs(), nodes, world: world.clone(), tasks: JoinSet::new() };
     let mut live = BTreeMap::new();
@@ -34,19 +39,26 @@ pub(crate) async fn run(
     if let Some(failure) = failure {
         give_up.send_replace(true);
         // What is being created cannot be removed before it is there.
-        while starting.tasks.join_next().await.is_some() {}
-        world.teardown(std::mem::take).run(engine.docker().clone()).await;
-        return Err(match failure {
+        while let Some(outcome) = starting.tasks.join_next().await {
+            if let Ok((name, _)) = outcome {
+                record.note(&name, Moment::GivenUp);
+            }
+        }
+        let error = match failure {
             Failure::Node(node, source) => {
                 let skipped = starting.skipped(&node, &live);
-                StackError::Node { node, skipped, source: Box::new(source) }
+                let error = StackError::Node { node, skipped, source: Box::new(source) };
+                artefacts::of_start(&engine, &record, &chain(&error)).await;
+                Ok(error)
             }
-            Failure::Unwanted => StackError::GivenUp,
-            Failure::Panic(error) => std::panic::resume_unwind(error.into_panic()),
-        });
+            Failure::Unwanted => Ok(StackError::GivenUp),
+            Failure::Panic(error) => Err(error.into_panic()),
+        };
+        world.teardown(std::mem::take).run(engine.docker().clone()).await;
+        return Err(error.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
     }
     let teardown = world.teardown(std::mem::take);
-    Ok(Started::new(StackGuard::new(engine, teardown, plan), live))
+    Ok(Started::new(StackGuard::new(engine, teardown, plan, record), live))
 }
 
 enum Failure {
@@ -76,9 +88,13 @@ impl Start {
                 _ = unwanted.changed() => return Some(Failure::Unwanted),
                 outcome = self.tasks.join_next() => match outcome? {
                     Ok((name, Ok(node))) => {
+                        self.world.record().note(&name, Moment::Ready);
                         live.insert(name, node);
                     }
-                    Ok((name, Err(error))) => return Some(Failure::Node(name, error)),
+                    Ok((name, Err(error))) => {
+                        self.world.record().note(&name, Moment::Failed);
+                        return Some(Failure::Node(name, error));
+                    }
                     Err(error) => return Some(Failure::Panic(error)),
                 },
             }
@@ -93,6 +109,7 @@ impl Start {
         self.nodes = rest;
         let ready: BTreeMap<String, Planned> = ready;
         for (name, node) in ready {
+            self.world.record().note(&name, Moment::Begun);
             let start = (node.start)(self.world.clone());
             let owned = ProcessIdentity::current().owns(async move { (name, start.await) });
             self.tasks.spawn(owned);

@@ -3,6 +3,7 @@
 use futures_util::future::try_join_all;
 
 use crate::engine::Engine;
+use crate::record::Record;
 use crate::scope::{Share, SharedNode};
 use crate::stack::plan::plan;
 use crate::stack::teardown::Teardown;
@@ -18,6 +19,10 @@ use crate::start::StartError;
 pub trait LiveStack: Sized {
     /// What was started.
     type Stack: Stack<Live = Self>;
+
+    /// What removes it.
+    #[doc(hidden)]
+    fn guard(&self) -> &StackGuard;
 }
 
 impl<S: Stack> Share for S {
@@ -63,6 +68,7 @@ impl StackBuilder {
                 teardown.container(&node.name, &found.id);
             }
         }
-        Ok(Started::new(StackGuard::new(engine, teardown, plan), live))
+        let record = Record::of_stack(&plan);
+        Ok(Started::new(StackGuard::new(engine, teardown, plan, record), live))
     }
 }

@@ -1,5 +1,6 @@
 //! Removing a stack.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join_all, try_join_all};
@@ -7,15 +8,17 @@ use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::query_parameters::StopContainerOptions;
 
+use crate::artefacts;
 use crate::container;
 use crate::engine::Engine;
 use crate::network;
 use crate::process::ProcessIdentity;
+use crate::record::Record;
 use crate::request::{RequestError, Step};
 use crate::stack::StackPlan;
 use crate::volume;
 
-/// What a stack has on the engine.
+/// What a stack, or a container by itself, has on the engine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Teardown {
     /// Node and id.
@@ -25,6 +28,12 @@ pub(crate) struct Teardown {
 }
 
 impl Teardown {
+    pub(crate) fn of_container(node: &str, id: &str) -> Self {
+        let mut teardown = Self::default();
+        teardown.container(node, id);
+        teardown
+    }
+
     pub(crate) fn container(&mut self, node: &str, id: &str) {
         self.containers.push((node.to_owned(), id.to_owned()));
     }
@@ -56,14 +65,25 @@ pub struct StackGuard {
     engine: Engine,
     teardown: Teardown,
     plan: StackPlan,
+    record: Arc<Record>,
     /// Processes that share it may need it longer than this one.
     shared: bool,
 }
 
 impl StackGuard {
-    pub(crate) fn new(engine: Engine, teardown: Teardown, plan: StackPlan) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        teardown: Teardown,
+        plan: StackPlan,
+        record: Arc<Record>,
+    ) -> Self {
         let shared = ProcessIdentity::current().is_shared();
-        Self { engine, teardown, plan, shared }
+        Self { engine, teardown, plan, record, shared }
+    }
+
+    /// What is known of it, for a test that fails.
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.record
     }
 
     /// What was started.
@@ -116,6 +136,6 @@ impl Drop for StackGuard {
             return;
         }
         let teardown = std::mem::take(&mut self.teardown);
-        self.engine.finish(|docker| teardown.run(docker));
+        artefacts::of_drop(&self.engine, &self.record, teardown);
     }
 }

@@ -9,6 +9,7 @@ use crate::container::Container;
 use crate::definition::{ContainerDefinition, MountSource, NetworkAttachment, NetworkTarget};
 use crate::engine::Engine;
 use crate::network::{self, Network, NetworkDefinition};
+use crate::record::{Moment, PlaceKind, Record};
 use crate::stack::teardown::Teardown;
 use crate::start::{StartError, run};
 
@@ -26,21 +27,33 @@ struct State {
     network: Option<OnceCell<Network>>,
     given_up: watch::Receiver<bool>,
     teardown: Mutex<Teardown>,
+    record: Arc<Record>,
 }
 
 impl World {
-    pub(crate) fn new(engine: Engine, own_network: bool, given_up: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        own_network: bool,
+        given_up: watch::Receiver<bool>,
+        record: Arc<Record>,
+    ) -> Self {
         Self(Arc::new(State {
             engine,
             places: Mutex::default(),
             network: own_network.then(OnceCell::new),
             given_up,
             teardown: Mutex::default(),
+            record,
         }))
     }
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.0.engine
+    }
+
+    /// What will be known of the stack if it fails.
+    pub(crate) fn record(&self) -> &Arc<Record> {
+        &self.0.record
     }
 
     /// Starts a container and waits until it is ready, or until the stack is given up.
@@ -52,13 +65,20 @@ impl World {
         self.place(&mut definition).await?;
         let container = run(self.engine().clone(), definition.clone()).await?;
         self.teardown(|teardown| teardown.container(&definition.name, container.id()));
-        tokio::select! {
-            ready = definition.wait_ready(&container) => ready?,
-            () = self.given_up() => {
-                return Err(StartError::GivenUp { node: definition.name });
+        self.record().container(container.handle());
+        self.record().note(&definition.name, Moment::Running);
+        let ready = tokio::select! {
+            ready = definition.wait_ready(&container) => ready.map_err(StartError::from),
+            () = self.given_up() => Err(StartError::GivenUp { node: definition.name }),
+        };
+        match ready {
+            Ok(()) => Ok(container),
+            Err(error) => {
+                // It goes with the stack, once that has been looked at.
+                container.leave();
+                Err(error)
             }
         }
-        Ok(container)
     }
 
     /// The attachments of a container that reads these networks; the stack's own, if none.
@@ -72,6 +92,7 @@ impl World {
                 let network =
                     network::create(self.engine().clone(), "stack".to_owned(), definition).await?;
                 self.teardown(|teardown| teardown.network(network.id()));
+                self.record().place(PlaceKind::Network, network.id(), network.name());
                 // It is needed for longer than this, which ends with the start.
                 Ok::<_, StartError>(network.kept())
             };
@@ -96,12 +117,14 @@ impl World {
 
     pub(crate) fn created_volume(&self, node: String, name: &str) {
         self.teardown(|teardown| teardown.volume(name));
+        self.record().place(PlaceKind::Volume, name, name);
         self.places().insert(node, name.to_owned());
     }
 
-    pub(crate) fn created_network(&self, node: String, id: &str) {
-        self.teardown(|teardown| teardown.network(id));
-        self.places().insert(node, id.to_owned());
+    pub(crate) fn created_network(&self, node: String, network: &Network) {
+        self.teardown(|teardown| teardown.network(network.id()));
+        self.record().place(PlaceKind::Network, network.id(), network.name());
+        self.places().insert(node, network.id().to_owned());
     }
 
     pub(crate) fn teardown<T>(&self, change: impl FnOnce(&mut Teardown) -> T) -> T {

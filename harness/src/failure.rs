@@ -1,0 +1,57 @@
+//! An error as the output of a test shows it.
+
+use std::error::Error;
+use std::fmt;
+
+/// What a test returns whose errors shall be read: any error, shown with its causes.
+///
+/// `libtest` prints the error that a test returns by its `Debug`, which of most errors is a heap
+/// of fields. [`plimsoll_harness::test`](crate::test) prints every error like this one; a test
+/// without it returns this.
+///
+/// ```
+/// use plimsoll_harness::Failure;
+///
+/// fn check(port: &str) -> Result<u16, Failure> {
+///     Ok(port.parse()?)
+/// }
+///
+/// let failure = check("eighty").unwrap_err();
+/// assert_eq!(format!("{failure:?}"), "failed to invalid digit found in string");
+/// ```
+pub struct Failure(String);
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self::of(&*error.into())
+    }
+}
+
+impl Failure {
+    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+        Self(chain(error))
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// An error and its causes.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
