@@ -6,6 +6,7 @@ mod apply;
 mod args;
 mod bars;
 mod batch;
+mod command_name;
 mod console;
 pub mod dcd;
 mod destination;
@@ -46,7 +47,9 @@ use crate::output::Output;
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let first = std::env::args_os().nth(1).and_then(|first| first.into_string().ok());
+    let cli = Cli::try_parse()
+        .unwrap_or_else(|error| command_name::suggest(error, first.as_deref()).exit());
     let code = match &cli.command {
         None => run(&cli.tag.output, async |console| tag::run(&cli.tag, console).await),
         Some(Command::Tag(args)) => {
