@@ -216,7 +216,7 @@ async fn start<I: Image + 'static>(
         failed = &mut starting => {
             // It can have been born and have failed since.
             let container = born.try_recv().ok();
-            return Err(failure(node, container, flatten(failed)).await);
+            return Err(failure(world, node, container, flatten(failed)).await);
         }
     };
     let container = match container {
@@ -225,7 +225,7 @@ async fn start<I: Image + 'static>(
             world.record().note(node, Moment::Running);
             container
         }
-        None => return Err(failure(node, None, flatten(starting.await)).await),
+        None => return Err(failure(world, node, None, flatten(starting.await)).await),
         Some(Err(error)) => {
             drop(keep);
             let _ = starting.await;
@@ -253,7 +253,7 @@ async fn start<I: Image + 'static>(
         Some(reason) => reason,
         None => flatten(starting.await).err().unwrap_or_else(|| GIVEN_UP.to_owned()),
     };
-    Err(failure(node, Some(Ok(container)), Err(reason)).await)
+    Err(failure(world, node, Some(Ok(container)), Err(reason)).await)
 }
 
 /// The request with what every container of ours has.
@@ -306,6 +306,7 @@ fn in_full(error: &dyn std::error::Error) -> String {
 
 /// The error for a start that failed, once its container is gone.
 async fn failure(
+    world: &World,
     node: &str,
     container: Option<Result<Container, StartError>>,
     reason: Result<(), String>,
@@ -320,6 +321,8 @@ async fn failure(
                 reason = format!("it exited with code {code} before it was ready");
             }
             tail = container.tail();
+            // testcontainers may have removed it; then its logs are what is left of it.
+            world.record().look(world.engine().docker()).await;
             let _ = container.remove().await;
         }
         Some(Err(error)) => return error,
