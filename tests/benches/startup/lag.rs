@@ -11,7 +11,8 @@ use plimsoll_harness::testcontainers::bollard::exec::{
 };
 use plimsoll_harness::testcontainers::bollard::query_parameters::WaitContainerOptions;
 use plimsoll_harness::{
-    Condition, Container, ContainerDefinition, Engine, ExecWait, HttpWait, LogWait, Wait, WaitError,
+    Condition, Container, ContainerDefinition, Engine, ExecWait, Healthcheck, HttpWait, LogWait,
+    Wait, WaitError,
 };
 
 use crate::Error;
@@ -23,6 +24,7 @@ pub(crate) fn waits() -> Vec<(&'static str, Wait)> {
         ("a log line", LogWait::either("never written").into()),
         ("HTTP", HttpWait::get("/").port(80).into()),
         ("a port", Condition::Port(80).into()),
+        ("a health check", Condition::Healthcheck.into()),
         ("a command", ExecWait::new(["/busybox", "false"]).into()),
         ("another exit", Condition::Exit(0).into()),
         ("a function", never().into()),
@@ -35,6 +37,7 @@ async fn sleeper(image: &str) -> Result<Container, Error> {
     let definition = ContainerDefinition::new("lag", image)
         .cmd(["sh", "-c", "echo ready; exec /busybox sleep 600"])
         .publish(80)
+        .healthcheck(Healthcheck::command(["/busybox", "false"]))
         .ready(LogWait::stdout("ready"));
     Ok(definition.start().await?)
 }

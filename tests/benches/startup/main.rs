@@ -3,11 +3,12 @@
 //! the 2.5 seconds of that, and what the engine takes, which is measured in the same run.
 //!
 //! And what the harness adds to the engine's own time, for one container, one command, and for each
-//! kind of wait that an exit ends.
+//! kind of wait that an exit ends. And how soon ten stubborn containers are gone after a Ctrl-C.
 //!
 //! `cargo bench -p plimsoll-tests --bench startup`, on a machine that does nothing else; it fails if
 //! ours misses what it promises.
 
+mod interrupted;
 mod lag;
 mod raw;
 mod seaworthy;
@@ -149,6 +150,15 @@ async fn main() -> Result<(), Error> {
         if slowest > Duration::from_millis(100) {
             missed.push("an exit took more than 100 ms to end a wait");
         }
+    }
+    let mut slowest = Duration::ZERO;
+    for _ in 0..EXITS {
+        slowest = slowest.max(interrupted::ten(&engine, &image).await?);
+    }
+    let seconds = slowest.as_secs_f64();
+    say(&format!("ten containers gone after Ctrl-C: {seconds:.2} s, the slowest of {EXITS}"));
+    if slowest > Duration::from_secs(2) {
+        missed.push("ten containers took more than 2 s to be gone after a Ctrl-C");
     }
     if missed.is_empty() { Ok(()) } else { Err(missed.join("; ").into()) }
 }
