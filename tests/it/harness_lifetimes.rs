@@ -3,6 +3,7 @@
 //! Processes here are `programs/lives.rs`, or this very binary under `cargo nextest`.
 
 mod endings;
+mod killed;
 mod nextest;
 mod runtimes;
 mod shared;

@@ -16,9 +16,21 @@ use crate::{Error, TestResult};
 /// Where the tests below write the ids of the containers they got.
 const IDS: &str = "PLIMSOLL_TEST_IDS";
 
-/// Runs the tests below under `cargo nextest`, in a run of their own; gives its output and the
-/// pid of the runner. The binary is the one that runs already, so nothing is built.
-async fn nextest(directory: &Path) -> Result<(String, u32), Error> {
+/// A run of `cargo nextest`.
+pub(super) struct Run {
+    pub(super) succeeded: bool,
+    pub(super) text: String,
+    /// Of the runner.
+    pub(super) pid: u32,
+}
+
+/// Runs tests of this binary under `cargo nextest`, in a run of their own. The binary is the one
+/// that runs already, so nothing is built.
+pub(super) async fn run(
+    directory: &Path,
+    module: &str,
+    variable: (&str, &Path),
+) -> Result<Run, Error> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let file = |name| directory.join(name);
     // For this platform only: the dependencies of others may never have been downloaded.
@@ -34,14 +46,14 @@ async fn nextest(directory: &Path) -> Result<(String, u32), Error> {
     command.args(["nextest", "run", "--no-fail-fast", "--color", "never", "-j", "8"]);
     command.arg("--cargo-metadata").arg(file("metadata"));
     command.arg("--binaries-metadata").arg(file("binaries"));
-    command.args(["-E", "test(/^harness_lifetimes::nextest::shares::/)"]);
-    command.current_dir(root).env(IDS, file("ids")).env_remove("NEXTEST_RUN_ID");
+    command.args(["-E", &format!("test(/^harness_lifetimes::{module}::/)")]);
+    command.current_dir(root).env(variable.0, variable.1).env_remove("NEXTEST_RUN_ID");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn()?;
     let pid = child.id().expect("it has not been waited for");
     let output = child.wait_with_output().await?;
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
-    if output.status.success() { Ok((text, pid)) } else { Err(text.into()) }
+    Ok(Run { succeeded: output.status.success(), text, pid })
 }
 
 /// What a command says, if it succeeds.
@@ -88,20 +100,22 @@ fn cargo() -> OsString {
 #[tokio::test]
 async fn edge_shared_end_is_that_of_the_run_under_nextest() -> TestResult {
     let engine = require_docker!();
-    let version = Command::new(cargo()).args(["nextest", "--version"]).output().await?;
-    if !version.status.success() {
-        return without_nextest();
+    if !is_there().await? {
+        return Ok(());
     }
     // Not the run, but the image: it would be built under the eyes of one of them.
     SCRATCH.ensure(&engine).await?;
     let directories = [tempfile::tempdir()?, tempfile::tempdir()?];
-    let (first, second) =
-        tokio::join!(nextest(directories[0].path()), nextest(directories[1].path()));
+    let [ids, other_ids] = [0, 1].map(|at: usize| directories[at].path().join("ids"));
+    let (first, second) = tokio::join!(
+        run(directories[0].path(), "nextest::shares", (IDS, &ids)),
+        run(directories[1].path(), "nextest::shares", (IDS, &other_ids)),
+    );
     let mut seen = Vec::new();
     for (directory, run) in directories.iter().zip([first?, second?]) {
-        let (output, pid) = run;
-        assert!(output.contains("32 tests run: 32 passed"), "{output}");
-        assert!(!output.to_lowercase().contains("leak"), "{output}");
+        let Run { succeeded, text, pid } = run;
+        assert!(succeeded && text.contains("32 tests run: 32 passed"), "{text}");
+        assert!(!text.to_lowercase().contains("leak"), "{text}");
         let text = std::fs::read_to_string(directory.path().join("ids"))?;
         let mut ids: Vec<_> = text.lines().map(str::to_owned).collect();
         assert_eq!(ids.len(), 32);
@@ -115,15 +129,19 @@ async fn edge_shared_end_is_that_of_the_run_under_nextest() -> TestResult {
     Ok(())
 }
 
-/// Where Docker is required, so is this.
+/// Whether there is nextest. Where Docker is required, so is this.
 #[expect(clippy::print_stderr, reason = "a test that did not run has to say so")]
-fn without_nextest() -> TestResult {
+pub(super) async fn is_there() -> Result<bool, Error> {
+    let version = Command::new(cargo()).args(["nextest", "--version"]).output().await?;
+    if version.status.success() {
+        return Ok(true);
+    }
     let required = std::env::var("PLIMSOLL_REQUIRE_DOCKER").is_ok_and(|value| value == "1");
     if required {
         return Err("there is no cargo-nextest; `cargo install --locked cargo-nextest`".into());
     }
     eprintln!("skipped: there is no cargo-nextest");
-    Ok(())
+    Ok(false)
 }
 
 /// One container for each run: of `cargo nextest` as of `cargo test`.
