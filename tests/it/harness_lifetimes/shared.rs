@@ -2,7 +2,10 @@
 
 use std::process::Stdio;
 
-use plimsoll_harness::testcontainers::bollard::query_parameters::ListContainersOptions;
+use futures_util::StreamExt;
+use plimsoll_harness::testcontainers::bollard::query_parameters::{
+    ListContainersOptions, WaitContainerOptions,
+};
 use plimsoll_harness::{ContainerDefinition, Engine, LogWait, require_docker, scope};
 use plimsoll_tests::image::SCRATCH;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -209,6 +212,44 @@ async fn edge_shared_end_a_test_that_outlives_its_runner_keeps_what_it_shares() 
     gone(&engine, &lease).await?;
     other.child.kill().await?;
     gone(&engine, &other.label()).await?;
+    Ok(())
+}
+
+/// As in a CI job: the session was begun outside of its process namespace, and has no number there.
+#[tokio::test]
+async fn edge_shared_end_is_found_where_the_session_has_no_number() -> TestResult {
+    let engine = require_docker!();
+    let (run, image) = (RunId::new("outside"), SCRATCH.ensure(&engine).await?);
+    let unshared = ["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"];
+    // Root needs no namespace of users, and may have none.
+    let root = rustix::process::getuid().is_root();
+    let script = "for test in 1 2; do NEXTEST_RUN_ID=$3 \"$1\" share \"$2\" & done; wait; true";
+    let mut runner = Command::new("unshare")
+        .args(&unshared[if root { 2 } else { 0 }..])
+        // Process 1 of the namespace is not the runner; and when it ends, so does all else there.
+        .args(["sh", "-c", "sh -c \"$0\" \"$@\" </dev/null; cat", script])
+        .args(["sh", env!("CARGO_BIN_EXE_lives"), &image, &run.0])
+        .env_remove("NEXTEST_RUN_ID")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut lines = BufReader::new(runner.stdout.take().expect("piped")).lines();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(lines.next_line().await?.ok_or("it has ended without a word")?);
+    }
+    assert_eq!(ids[0], ids[1]);
+    // Its reaper removes it, since the runner has ended.
+    let id = ids.remove(0);
+    let gone = |docker: plimsoll_harness::testcontainers::bollard::Docker| async move {
+        let condition = "removed".to_owned();
+        let waiting = docker.wait_container(&id, Some(WaitContainerOptions { condition }));
+        waiting.collect::<Vec<_>>().await
+    };
+    tokio::time::timeout(NEVER, engine.call(gone)).await?;
+    drop(runner.stdin.take());
+    runner.wait().await?;
     Ok(())
 }
 
