@@ -9,7 +9,6 @@ mod graph;
 mod markup;
 mod page;
 mod pause;
-mod redact;
 
 use std::fs;
 use std::io;

@@ -1,6 +1,7 @@
 //! What a container shall be, before there is one.
 
 mod attachment;
+mod debug;
 mod healthcheck;
 mod limits;
 mod mount;
@@ -39,7 +40,7 @@ use crate::wait::Wait;
 ///
 /// Whatever the image or the engine's configuration say, it is never restarted: a crash loop
 /// would look like a running container.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ContainerDefinition {
     /// What errors and labels call it, and its alias on its networks.

@@ -84,6 +84,7 @@ mod power;
 mod process;
 mod pump;
 mod record;
+mod redact;
 mod request;
 pub mod scope;
 mod similarity;

@@ -9,13 +9,13 @@ use testcontainers::bollard::models::{ContainerInspectResponse, ContainerStateSt
 use tokio::time::Instant;
 
 use super::events::Event;
-use super::redact::redact;
 use crate::ending::{Ending, Exit};
 use crate::engine::Engine;
 use crate::handle::ContainerHandle;
 use crate::line::{LogLine, LogSource};
 use crate::port::{self, EngineAddresses};
 use crate::record::{Moment, NodeRecord, Place, Record};
+use crate::redact::redact;
 use crate::wait::PortAddresses;
 
 /// All that is known of a failure.

@@ -1,4 +1,4 @@
-//! Passwords, in what the engine says of a container.
+//! Passwords, in what is shown of a container.
 
 use serde_json::Value;
 
@@ -8,10 +8,10 @@ const SECRET: [&str; 7] = ["PASS", "PWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"
 const REDACTED: &str = "redacted";
 
 /// Takes out the values of variables that are called like secrets, and the passwords of URLs.
-pub(super) fn redact(value: &mut Value) {
+pub(crate) fn redact(value: &mut Value) {
     match value {
         Value::String(text) => {
-            if let Some(redacted) = variable(text).or_else(|| url(text)) {
+            if let Some(redacted) = line(text) {
                 *text = redacted;
             }
         }
@@ -19,6 +19,11 @@ pub(super) fn redact(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(redact),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// The line without what is secret in it; nothing if nothing is.
+pub(crate) fn line(line: &str) -> Option<String> {
+    variable(line).or_else(|| url(line))
 }
 
 /// `POSTGRES_PASSWORD=sugar`.
