@@ -48,9 +48,9 @@ async fn die() -> TestResult {
     let engine = require_docker!();
     let image = SCRATCH.ensure(&engine).await?;
     note(Path::new(&pids))?;
-    std::thread::spawn(|| {
+    tokio::spawn(async {
         // Not to wait for anything: this is the random moment.
-        std::thread::sleep(Duration::from_millis(fastrand::u64(MOMENTS)));
+        tokio::time::sleep(Duration::from_millis(fastrand::u64(MOMENTS))).await;
         kill_process(getpid(), Signal::KILL)
     });
     let stubborn = Stubborn { image };
@@ -105,7 +105,7 @@ macro_rules! dies {
     ($($name:ident)*) => {
         mod dies {
             $(
-                #[tokio::test]
+                #[tokio::test(flavor = "multi_thread")]
                 async fn $name() -> crate::TestResult {
                     super::die().await
                 }
