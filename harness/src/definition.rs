@@ -16,6 +16,7 @@ pub use patch::Patch;
 pub use published_port::{Protocol, PublishedPort};
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use testcontainers::bollard::models::ContainerCreateBody;
 
@@ -104,7 +105,7 @@ pub struct ContainerDefinition {
 }
 
 /// A file to put into a container.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ContainerFile {
     /// Where, absolute. Missing directories are created.
     pub path: String,
@@ -112,6 +113,14 @@ pub struct ContainerFile {
     pub bytes: Vec<u8>,
     /// Its permission bits, such as `0o644`. It belongs to root.
     pub mode: u32,
+}
+
+/// Without what is in it, which may be long or secret.
+impl fmt::Debug for ContainerFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, bytes, mode } = self;
+        write!(f, "{path} ({} bytes, mode {mode:o})", bytes.len())
+    }
 }
 
 impl ContainerDefinition {

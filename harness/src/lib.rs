@@ -87,6 +87,7 @@ mod record;
 mod redact;
 mod request;
 pub mod scope;
+pub mod service;
 mod similarity;
 mod skip;
 mod stack;

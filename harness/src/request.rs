@@ -40,6 +40,8 @@ pub enum Step {
     Start,
     /// Ask for its state.
     Inspect,
+    /// List its processes.
+    Processes,
     /// Run a command in it.
     Exec,
     /// Copy files out of it.
@@ -84,6 +86,7 @@ impl fmt::Display for Step {
             Self::Attach => "attach to container",
             Self::Start => "start container",
             Self::Inspect => "inspect container",
+            Self::Processes => "list the processes of container",
             Self::Exec => "run a command in container",
             Self::CopyFrom => "copy files out of container",
             Self::Stop => "stop container",

@@ -21,6 +21,7 @@ use crate::power;
 use crate::process::ProcessIdentity;
 use crate::record::{Moment, Record};
 use crate::request::{RequestError, Step};
+use crate::stack::DefineError;
 use crate::wait::WaitError;
 
 /// How often a start is tried when the engine chooses a port that someone else has just taken.
@@ -30,6 +31,9 @@ const PORT_ATTEMPTS: u32 = 5;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
+    /// It cannot be defined.
+    #[error(transparent)]
+    Define(#[from] DefineError),
     /// There is no engine.
     #[error(transparent)]
     Engine(#[from] EngineError),

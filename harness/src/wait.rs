@@ -25,6 +25,7 @@ pub use error::{PortAddresses, WaitError};
 pub use http::{HttpWait, StatusRange};
 pub(crate) use race::run;
 pub use state::ConditionState;
+pub(crate) use tcp::connect;
 
 /// How long a wait lasts unless it says otherwise.
 pub(crate) const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
@@ -199,6 +200,11 @@ impl fmt::Display for Condition {
         }
     }
 }
+
+/// An error of a [`Condition::until`] that asking again cannot heal: it ends the wait.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Hopeless(pub(crate) String);
 
 type Checking =
     Pin<Box<dyn Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + Send>>;

@@ -47,6 +47,8 @@ mod route;
 mod secrets;
 mod seed;
 mod serve;
+mod service_nginx;
+mod service_postgresql;
 mod tidy;
 mod truth;
 mod wrong_input;

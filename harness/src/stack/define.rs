@@ -6,7 +6,8 @@ use std::future::Future;
 
 use crate::container::Container;
 use crate::definition::ContainerDefinition;
-use crate::stack::{DefineError, Links};
+use crate::stack::{DefineError, Links, Live};
+use crate::start::StartError;
 
 /// What a container shall be, in the user's own words: a plain struct with a field for whatever
 /// tests change. [`crate::Stack`] has an example.
@@ -37,6 +38,28 @@ pub trait Define: Clone + Debug + Send + Sync + 'static {
         let _ = container;
         async { Ok(()) }
     }
+
+    /// Starts the container by itself, without a stack, and waits until it is ready. Errors call
+    /// it by its type, in lower case. Dropping what comes back removes it.
+    ///
+    /// # Errors
+    ///
+    /// The definition refuses or reads a node of a stack, or as [`ContainerDefinition::start`].
+    fn start(&self) -> impl Future<Output = Result<Live<Self>, StartError>> + Send {
+        async move {
+            let definition = alone(self)?;
+            let container = definition.start().await?;
+            Ok(Live::new(definition.name, self.clone(), container))
+        }
+    }
+}
+
+/// The definition of a container that is no node of a stack.
+fn alone<D: Define>(define: &D) -> Result<ContainerDefinition, DefineError> {
+    let full = std::any::type_name::<D>();
+    let name = full.split('<').next().unwrap_or(full).rsplit("::").next().unwrap_or(full);
+    let name = name.to_ascii_lowercase().replace('_', "-");
+    define.define(&Links::of(&name, &[])).map_err(|error| error.of(&name))
 }
 
 impl Define for ContainerDefinition {

@@ -17,7 +17,7 @@ pub enum DefineError {
         path: Vec<String>,
     },
     /// A definition reads a node that the stack does not have.
-    #[error("define `{node}`: it reads `{reference}`, and the stack has only {}", list(known))]
+    #[error("define `{node}`: it reads `{reference}`, and {}", having(known))]
     Unknown {
         /// The node.
         node: String,
@@ -144,6 +144,13 @@ pub struct CleanError {
     pub node: String,
     /// What its definition said.
     pub source: Box<dyn Error + Send + Sync>,
+}
+
+fn having(known: &[String]) -> String {
+    match known {
+        [] => "it is started without a stack".to_owned(),
+        _ => format!("the stack has only {}", list(known)),
+    }
 }
 
 fn list(names: &[String]) -> String {

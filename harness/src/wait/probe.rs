@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use futures_util::future::{select_ok, try_join_all};
 
 use super::state::{ConditionState, Note};
-use super::{Condition, Until, command, health, http, logs, tcp};
+use super::{Condition, Hopeless, Until, command, health, http, logs, tcp};
 use crate::backoff::Backoff;
 use crate::buffer::LogMark;
 use crate::ending::Ending;
@@ -112,9 +112,7 @@ fn prepare_single(
             Box::pin(async move { command::watch(&handle, &wait, &seen).await }.map(Ok))
         }
         Condition::Exit(code) => Box::pin(async move { exit(&handle, code).await }.map(Ok)),
-        Condition::Until(until) => {
-            Box::pin(async move { check(&handle, &until, &seen).await }.map(Ok))
-        }
+        Condition::Until(until) => Box::pin(async move { check(&handle, &until, &seen).await }),
         Condition::All(_) | Condition::Any(_) => unreachable!("compounds are taken apart before"),
     };
     let done = note.clone();
@@ -131,12 +129,16 @@ async fn exit(handle: &ContainerHandle, wanted: i64) {
     }
 }
 
-async fn check(handle: &ContainerHandle, until: &Until, note: &Note) {
+async fn check(handle: &ContainerHandle, until: &Until, note: &Note) -> Result<(), String> {
     let mut backoff = Backoff::new();
     while let Err(error) = (until.check)(handle.clone()).await {
+        if error.is::<Hopeless>() {
+            return Err(error.to_string());
+        }
         note.saw(error);
         backoff.pause().await;
     }
+    Ok(())
 }
 
 impl Probe {

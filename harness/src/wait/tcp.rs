@@ -52,7 +52,7 @@ async fn knock(reach: Reach) -> io::Result<()> {
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(crate) async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     match timeout(CONNECT_DEADLINE, TcpStream::connect(address)).await {
         Ok(connected) => connected,
         Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "no answer to the connection")),

@@ -18,5 +18,12 @@ if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
         printf 'CREATE DATABASE "%s"\n' "$(printf %s "$database" | sed 's/"/""/g')" |
             postgres --single -jE postgres >&2
     fi
+    # As there, scripts have a server of their own, which only they can reach.
+    for script in /docker-entrypoint-initdb.d/*.sql; do
+        [ -e "$script" ] || break
+        pg_ctl --wait -o "-c listen_addresses=" start >&2
+        psql -v ON_ERROR_STOP=1 -U "$user" -d "$database" -f "$script" >&2
+        pg_ctl --wait -m fast stop >&2
+    done
 fi
 exec "$@"

@@ -69,7 +69,8 @@ pub const RABBITMQ: Recipe = Recipe {
     ],
 };
 
-/// nginx 1.22, with one JSON line on standard output for each request.
+/// nginx 1.22, laid out as the official image is, with one JSON line on standard output for each
+/// request.
 pub const NGINX: Recipe = Recipe {
     name: "nginx",
     packages: &["nginx-light"],
@@ -77,8 +78,8 @@ pub const NGINX: Recipe = Recipe {
         "cat >/etc/nginx/nginx.conf <<'END'\n",
         include_str!("nginx.conf"),
         "END\n\
-         echo '<h1>It works</h1>' >/var/www/html/index.html\n\
-         rm -f /var/www/html/index.nginx-debian.html\n",
+         echo 'server { listen 80; root /usr/share/nginx/html; }' >/etc/nginx/conf.d/default.conf\n\
+         echo '<h1>It works</h1>' >/usr/share/nginx/html/index.html\n",
     ),
     result: Output::Container,
     instructions: &[
