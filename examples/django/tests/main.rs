@@ -6,6 +6,7 @@ mod stack;
 
 mod access_log;
 mod admin;
+mod document;
 mod environment;
 mod failures;
 mod golden;
