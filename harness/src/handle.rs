@@ -10,6 +10,7 @@ use testcontainers::bollard::models::ContainerInspectResponse;
 
 use crate::buffer::{LogBuffer, LogMark};
 use crate::copy::{self, CopyError};
+use crate::definition::NetworkAttachment;
 use crate::disconnect::{self, Disconnected};
 use crate::ending::Ending;
 use crate::engine::Engine;
@@ -90,6 +91,29 @@ impl ContainerHandle {
             |docker| async move { docker.inspect_container(&id, None).await },
         )
         .await
+    }
+
+    /// The networks it is on, for a container that joins it there under names of its own: beside
+    /// a running stack, for one test.
+    ///
+    /// ```no_run
+    /// # async fn example(web: plimsoll_harness::Container) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut client = plimsoll_harness::ContainerDefinition::new("client", "acme/client:ci");
+    /// client.networks = web.networks().await?;
+    /// let client = client.start().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The engine refuses, or the container is gone.
+    pub async fn networks(&self) -> Result<Vec<NetworkAttachment>, RequestError> {
+        let networks = self.inspect().await?.network_settings.and_then(|found| found.networks);
+        let mut ids: Vec<_> =
+            networks.into_iter().flatten().filter_map(|(_, found)| found.network_id).collect();
+        ids.sort();
+        Ok(ids.into_iter().map(NetworkAttachment::to_id).collect())
     }
 
     /// Everything it has written so far, and will write.

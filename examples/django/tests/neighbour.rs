@@ -16,15 +16,8 @@ pub(crate) async fn web(app: &BakeryLive, database: &str) -> Result<ContainerDef
     let db = PostgreSql { database: database.to_owned(), ..app.db.definition().clone() };
     let url = db.url_at(Bakery::DB.name());
     let mut web = app.web.definition().container("web", &url);
-    web.network_mode = Some(network(app).await?);
+    web.networks = app.db.networks().await?;
     Ok(web.env("BIND", format!("0.0.0.0:{PORT}")).publish(PORT))
-}
-
-/// The network that the containers of the stack find each other on.
-async fn network(app: &BakeryLive) -> Result<String, Error> {
-    let networks = app.db.inspect().await?.network_settings.and_then(|found| found.networks);
-    let mut ids = networks.into_iter().flatten().filter_map(|(_, network)| network.network_id);
-    ids.next().ok_or_else(|| "the database is on no network".into())
 }
 
 /// All that is in its database.

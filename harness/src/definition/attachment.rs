@@ -26,7 +26,11 @@ impl NetworkAttachment {
     /// A place on a network that exists.
     #[must_use]
     pub fn to(network: &Network) -> Self {
-        Self { network: NetworkTarget::Id(network.id().to_owned()), aliases: Vec::new() }
+        Self::to_id(network.id().to_owned())
+    }
+
+    pub(crate) fn to_id(id: String) -> Self {
+        Self { network: NetworkTarget::Id(id), aliases: Vec::new() }
     }
 
     pub(crate) fn to_node(name: &str) -> Self {
