@@ -28,7 +28,9 @@ impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
 }
 
 impl Failure {
-    pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
+    /// The same of an error that is needed for something else as well.
+    #[must_use]
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
         Self(chain(error))
     }
 }

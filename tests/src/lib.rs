@@ -2,6 +2,7 @@
 //! can be pulled, and CNCF distribution in a container.
 
 pub mod base;
+pub mod browser;
 pub mod certificate;
 pub mod distribution;
 pub mod image;

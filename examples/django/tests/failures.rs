@@ -54,8 +54,7 @@ async fn a_name_that_is_not_allowed_is_shown_with_the_answer() -> TestResult {
     });
     let error = bakery.start().await.err().ok_or("it has started")?;
     insta::assert_snapshot!(golden(&error), @r#"
-    failed to start the stack: `nginx` failed
-    caused by: wait for `nginx`: not within N s, and it is still running
+    failed to start the stack: `nginx` failed: wait for `nginx`: not within N s, and it is still running
         not met GET /health/ is answered with 200:
                 answered with 400:
                 <!doctype html>

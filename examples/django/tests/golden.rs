@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use plimsoll_harness::Failure;
 use regex::Regex;
 
 /// What varies, and what stands for it.
@@ -16,8 +17,8 @@ const VARYING: [(&str, &str); 6] = [
 
 /// The message and its causes, where what varies has been replaced. Lines that say the same again
 /// are left out: how often a wait has asked is another number each time.
-pub(crate) fn golden(error: &dyn Error) -> String {
-    let mut text = in_full(error);
+pub(crate) fn golden(error: &(dyn Error + 'static)) -> String {
+    let mut text = Failure::of(error).to_string();
     for (pattern, stand_in) in VARYING {
         let pattern = Regex::new(pattern).expect("a regular expression");
         text = pattern.replace_all(&text, stand_in).into_owned();
@@ -25,15 +26,4 @@ pub(crate) fn golden(error: &dyn Error) -> String {
     let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
     lines.dedup();
     lines.join("\n")
-}
-
-/// The message and its causes.
-pub(crate) fn in_full(error: &dyn Error) -> String {
-    let mut text = format!("failed to {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text += &format!("\ncaused by: {error}");
-        cause = error.source();
-    }
-    text
 }

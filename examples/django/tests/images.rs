@@ -2,19 +2,18 @@
 
 use std::env;
 
-use plimsoll_harness::{Build, Engine, ImageDefinition, PullPolicy, block_on};
+use plimsoll_harness::{Build, Engine, Failure, ImageDefinition, PullPolicy, block_on};
 use plimsoll_tests::base::base;
 use plimsoll_tests::image::{NGINX, POSTGRESQL, Recipe};
 
 use crate::Error;
-use crate::golden::in_full;
 use crate::stack::Bakery;
 
 /// What a test gets that takes `app: &BakeryLive`.
 impl Default for Bakery {
     fn default() -> Self {
         let found = block_on(bakery());
-        let mut bakery = found.unwrap_or_else(|error| panic!("{}", in_full(&*error)));
+        let mut bakery = found.unwrap_or_else(|error| panic!("{}", Failure::of(&*error)));
         // One of the tests keeps a transaction open without a session.
         bakery.db.settings.push(("max_prepared_transactions".to_owned(), "1".to_owned()));
         bakery

@@ -13,6 +13,7 @@ mod golden;
 mod images;
 mod migrations;
 mod neighbour;
+mod page;
 mod processes;
 mod shutdown;
 mod static_files;
