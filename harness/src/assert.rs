@@ -29,6 +29,7 @@ mod eventually;
 mod local;
 mod mismatch;
 mod pairing;
+mod size;
 mod users;
 
 pub mod files;

@@ -137,6 +137,10 @@ impl Logs {
         LogAssertion { logs: self.clone(), wait, within: DEFAULT_DEADLINE }
     }
 
+    pub(crate) fn node(&self) -> &str {
+        self.handle.node()
+    }
+
     fn buffer(&self) -> &Arc<LogBuffer> {
         self.handle.buffer()
     }

@@ -1,11 +1,11 @@
 //! Files of containers, with and without a shell in them.
 
 use plimsoll_harness::assert::files::{
-    self, directory, no_setuid, no_world_writable, regular, socket, symlink,
+    self, absent, directory, no_setuid, no_world_writable, regular, socket, symlink,
 };
 use plimsoll_harness::assert::text::matching;
-use plimsoll_harness::assert::{ObserveError, Observed};
-use plimsoll_harness::{LogWait, require_docker};
+use plimsoll_harness::assert::{ObserveError, Observed, eventually};
+use plimsoll_harness::{LogWait, Mount, require_docker};
 
 use crate::TestResult;
 use crate::assert_services::{NEVER, bakery, shell};
@@ -24,10 +24,9 @@ async fn permissions_of_an_application() -> TestResult {
     let program = regular().mode(0o755).owner("root").group("root").size_at_most(200);
     files::at(&bakery, "/usr/local/bin/entrypoint").await?.assert(&program)?;
     files::at(&bakery, "/usr/bin/python3").await?.assert(&symlink("python3.11"))?;
-    // No archive can hold a socket.
+    // No archive can hold a socket: its owner is seen from inside.
     files::stat(&bakery, "/tmp/web.sock").await?.assert(&socket())?;
-    let message = files::at(&bakery, "/tmp/web.sock").await.unwrap_err().to_string();
-    assert!(message.contains("`files::stat` can look at those"), "{message}");
+    files::at(&bakery, "/tmp/web.sock").await?.assert(&socket().owner("baker").group("baker"))?;
     let wrong = files::at(&bakery, "/var/lib/bakery").await?;
     let message = wrong.assert(&directory().owner("root")).unwrap_err().to_string();
     assert!(message.contains("owner: expected `root`, found `baker` ("), "{message}");
@@ -61,9 +60,18 @@ async fn edge_distroless_image_of_one_file_can_be_looked_at_and_need_not_run() -
     files::read(&container, "/data/open").await?.assert(&regular().content("open\n"))?;
     assert!(files::exists(&container, "/data").await?);
     assert!(!files::exists(&container, "/bin/sh").await?);
-    let absent = files::at(&container, "/etc/nothing").await.unwrap_err();
-    assert!(matches!(absent, ObserveError::Absent { .. }), "{absent}");
-    assert_eq!(absent.to_string(), "look at file `/etc/nothing` of `bare`: there is none");
+    let nothing = files::at(&container, "/data/opn").await?;
+    nothing.assert(&absent())?;
+    assert_eq!(
+        nothing.assert(&regular()).unwrap_err().to_string(),
+        "match file `/data/opn` of `bare`\n  \
+         kind: expected a regular file, found nothing; nearest is `/data/open`"
+    );
+    let nowhere = files::read(&container, "/data/deep/down/file").await?;
+    assert_eq!(nowhere.nearest.as_deref(), Some("the directory `/data`"));
+    let error = files::under(&container, "/nothing").await.unwrap_err();
+    assert!(matches!(error, ObserveError::Absent { .. }), "{error}");
+    assert_eq!(error.to_string(), "look at file `/nothing` of `bare`: there is none");
     let all = files::under(&container, "/").await?;
     assert!(all.files.iter().any(|file| file.path == "/busybox"), "{all:?}");
     let mismatch = all.assert(&no_world_writable()).unwrap_err();
@@ -83,10 +91,56 @@ async fn looking_at_a_large_file_does_not_read_it() -> TestResult {
     assert_eq!((found.size, &found.content), (3 << 30, &None));
     let message = found.assert(&regular().size_at_most(1 << 20)).unwrap_err().to_string();
     assert!(
-        message.contains("size: expected at most 1048576 bytes, found 3221225472"),
+        message.contains("expected at most 1048576 bytes (1.0 MiB), found 3221225472 bytes"),
         "{message}"
     );
     let message = files::read(&container, "/large").await.unwrap_err().to_string();
-    assert!(message.contains("3221225472 bytes are more than 67108864"), "{message}");
+    assert!(message.contains("it has 3221225472 bytes (3072.0 MiB), and no more"), "{message}");
+    Ok(())
+}
+
+/// The engine's archive shows what the image has there, which is not what the programs see.
+#[tokio::test]
+async fn what_lies_in_memory_is_looked_at_from_inside() -> TestResult {
+    let engine = require_docker!();
+    let script = "umask 027; echo 7 >/run/web.pid; /busybox ln -s web.pid /run/link; \
+                  /busybox chown 12:34 /run/web.pid; echo done; exec /busybox sleep 600";
+    let container = shell(&engine, "memory", script)
+        .await?
+        .file("/run/web.pid", "that of the image", 0o600)
+        .mount(Mount::tmpfs("/run"))
+        .ready(LogWait::stdout("done").within(NEVER))
+        .start()
+        .await?;
+    let pid = regular().mode(0o640).owner("12").group("34").size_at_most(2).content("7\n");
+    files::read(&container, "/run/web.pid").await?.assert(&pid)?;
+    files::at(&container, "/run/link").await?.assert(&symlink("web.pid"))?;
+    files::stat(&container, "/run").await?.assert(&directory())?;
+    files::at(&container, "/run/other.pid").await?.assert(&absent())?;
+    assert!(!files::exists(&container, "/run/other.pid").await?);
+    let limits = regular().content(matching("Max open files"));
+    files::read(&container, "/proc/1/limits").await?.assert(&limits)?;
+    let error = files::under(&container, "/run").await.unwrap_err().to_string();
+    assert!(error.contains("`files::at` looks at one file there"), "{error}");
+    Ok(())
+}
+
+/// A server writes its files when it is ready to.
+#[tokio::test]
+async fn a_file_that_comes_late_is_waited_for() -> TestResult {
+    let engine = require_docker!();
+    let script = "read go; echo 1 >/late; exec /busybox sleep 600";
+    let mut definition = shell(&engine, "late", script).await?;
+    definition.cmd =
+        vec!["sh".into(), "-c".into(), "/busybox mkfifo /go; (".to_owned() + script + ") </go"];
+    let container = definition.start().await?;
+    let short = std::time::Duration::from_millis(50);
+    let late = regular().content("1\n");
+    let error = eventually(short, &late, || files::read(&container, "/late")).await.unwrap_err();
+    let error = error.to_string();
+    assert!(error.starts_with("wait for file `/late` of `late`: still not as expected"), "{error}");
+    assert!(error.contains("found\n  kind: expected a regular file, found nothing"), "{error}");
+    container.exec(["/busybox", "sh", "-c", "echo go >/go"]).await?.success()?;
+    eventually(NEVER, &late, || files::read(&container, "/late")).await?;
     Ok(())
 }

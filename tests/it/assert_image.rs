@@ -2,12 +2,12 @@
 
 use plimsoll_harness::assert::image::{self, meta};
 use plimsoll_harness::assert::text::matching;
-use plimsoll_harness::assert::{Observed, resources};
+use plimsoll_harness::assert::{Observed, processes, resources};
 use plimsoll_harness::{Limits, require_docker};
 use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, SCRATCH};
 
 use crate::TestResult;
-use crate::assert_services::shell;
+use crate::assert_services::{NEVER, shell};
 
 #[tokio::test]
 async fn an_application_says_how_it_wants_to_be_run() -> TestResult {
@@ -68,14 +68,35 @@ async fn limits_are_those_of_the_definition() -> TestResult {
     let expected = resources::sufficient().memory_at_most(1 << 20);
     for (limits, found) in [
         (Limits::none(), "found no limit"),
-        (Limits { memory_bytes: Some(64 << 20), ..Limits::default() }, "found 67108864"),
+        (Limits { memory_bytes: Some(64 << 20), ..Limits::default() }, "found 67108864 bytes"),
     ] {
         let container = definition.clone().limits(limits).start().await?;
         let resources = resources::of(&container).await?;
         resources.assert(&resources::sufficient())?;
         let message = resources.assert(&expected).unwrap_err().to_string();
-        let wanted = format!("expected at most 1048576 bytes, {found}");
+        let wanted = format!("expected at most 1048576 bytes (1.0 MiB), {found}");
         assert!(message.contains(&wanted), "{message}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_ran_out_of_memory_is_told_of() -> TestResult {
+    let engine = require_docker!();
+    // `tail` keeps all of a line that never ends.
+    let script = "exec /busybox tail -n 1 /dev/zero";
+    let limits = Limits { memory_bytes: Some(16 << 20), ..Limits::default() };
+    let container = shell(&engine, "hungry", script).await?.limits(limits).start().await?;
+    container.wait_exit(NEVER).await?;
+    let found = resources::of(&container).await?;
+    assert_eq!(
+        found.assert(&resources::sufficient()).unwrap_err().to_string(),
+        "match the resources of `hungry`\n  out of memory: expected no process, found one that the \
+         kernel killed: the limit is 16777216 bytes (16.0 MiB)"
+    );
+    let error = processes::of(&container).await.unwrap_err().to_string();
+    let expected = "look at the processes of `hungry`: it is not running, it exited with code 137 \
+                    (SIGKILL; out of memory)";
+    assert!(error.starts_with(expected), "{error}");
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! What a service logs for a request.
 
 use plimsoll_harness::assert::Observed;
-use plimsoll_harness::assert::lines::{Lines, json_line};
+use plimsoll_harness::assert::lines::{self, Lines, json_line};
 use plimsoll_harness::assert::text::matching;
-use plimsoll_harness::{Container, LogLine, LogSource, LogWait, require_docker};
+use plimsoll_harness::{Container, LogSource, LogWait, require_docker};
 
 use crate::TestResult;
 use crate::assert_services::{NEVER, bakery, get, nginx};
@@ -14,12 +14,11 @@ async fn request(
     port: u16,
     path: &str,
     until: &str,
-) -> Result<Vec<LogLine>, crate::Error> {
-    let before = container.logs().lines().len();
+) -> Result<Lines, crate::Error> {
     let mark = container.mark();
     get(container.mapped_port(port).await?, path)?;
     container.wait_since(mark, &LogWait::either(until).within(NEVER)).await?;
-    Ok(container.logs().lines().split_off(before))
+    Ok(lines::of(&container.logs().after(mark)))
 }
 
 #[tokio::test]
@@ -34,11 +33,12 @@ async fn one_json_line_for_each_request() -> TestResult {
         .field("user_agent", "test")
         .field("remote_addr", matching(r"^\d+\.\d+\.\d+\.\d+$"))
         .field("time", matching(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$"))
-        .field_where("bytes", "more than none", |bytes| bytes.as_u64() > Some(0));
-    Lines(&found).assert(&line)?;
+        .field_where("bytes", "more than none", |bytes| bytes.as_u64() > Some(0))
+        .nothing_else();
+    found.assert(&line)?;
     let none = request(&nginx, 80, "/none", "/none").await?;
-    Lines(&none).assert(&json_line(LogSource::Stdout).field("status", 404))?;
-    let message = Lines(&none).assert(&line).unwrap_err().to_string();
+    none.assert(&json_line(LogSource::Stdout).field("status", 404))?;
+    let message = none.assert(&line).unwrap_err().to_string();
     assert!(
         message.contains("field `status` of the nearest: expected `200`, found `404`"),
         "{message}"
@@ -53,12 +53,12 @@ async fn an_access_log_is_written_only_where_it_is_asked_for() -> TestResult {
     let access = json_line(LogSource::Stdout).field("path", "/health/");
     let logs = bakery.clone().env("ACCESS_LOG", "1").start().await?;
     let found = request(&logs, 8000, "/health/", "health").await?;
-    Lines(&found).assert(&access.clone().field("status", 200).exactly(1))?;
+    found.assert(&access.clone().field("status", 200).exactly(1))?;
     let silent = bakery.start().await?;
     get(silent.mapped_port(8000).await?, "/health/")?;
     // Once it is gone, nothing can come any more.
     silent.stop(NEVER).await?;
     silent.wait_exit(NEVER).await?;
-    Lines(&silent.logs().lines()).assert(&access.exactly(0))?;
+    lines::of(&silent.logs()).assert(&access.exactly(0))?;
     Ok(())
 }

@@ -71,7 +71,10 @@ async fn an_environment_it_refuses_is_a_case_too() -> TestResult {
     let matrix =
         Matrix::new(postgresql(&engine).await?).case("without", [("POSTGRES_PASSWORD", "")]);
     let message = matrix.run(|_, started| async { started }).await.all().unwrap_err().to_string();
-    assert!(message.starts_with("match 1 environment, of which 0 passed"), "{message}");
+    assert!(
+        message.starts_with("match `postgresql` in 1 environment, of which 0 passed"),
+        "{message}"
+    );
     assert!(
         message.contains("case `without`: expected a pass, found failed to wait for"),
         "{message}"

@@ -1,6 +1,6 @@
 //! Which ports are open and who reaches whom.
 
-use plimsoll_harness::assert::network::{Way, reach};
+use plimsoll_harness::assert::network::{Name, Way, leads_to, reach, resolve};
 use plimsoll_harness::assert::ports::{self, Ports, listens_on};
 use plimsoll_harness::assert::{Difference, Expectation, Observed, eventually};
 use plimsoll_harness::{Network, require_docker};
@@ -61,7 +61,28 @@ async fn an_application_reaches_its_database_by_name() -> TestResult {
     let refused = reach(&bakery, "db", 6379).await?.assert(&Way::Open).unwrap_err().to_string();
     assert!(refused.contains("Connection refused"), "{refused}");
     assert!(refused.contains("though its name leads to an address"), "{refused}");
+    resolve(&bakery, "db").await?.assert(&leads_to(&database).await?)?;
+    resolve(&database, "web").await?.assert(&leads_to(&bakery).await?)?;
+    resolve(&bakery, "redis").await?.assert(&Name::Unknown)?;
+    let wrong = resolve(&bakery, "web").await?.assert(&leads_to(&database).await?).unwrap_err();
+    let wrong = wrong.to_string();
+    assert!(wrong.starts_with("match where `web` leads from `bakery`\n  address: "), "{wrong}");
+    assert!(wrong.contains("expected that of `postgresql`, "), "{wrong}");
     let unknown = reach(&bakery, "redis", 6379).await?.assert(&Way::Open).unwrap_err().to_string();
     assert!(unknown.contains("its name leads to no address"), "{unknown}");
+    Ok(())
+}
+
+/// BusyBox is all there is in this image.
+#[tokio::test]
+async fn edge_distroless_image_finds_others_by_name() -> TestResult {
+    let engine = require_docker!();
+    let network = Network::create("bare").await?;
+    let idle = "exec /busybox httpd -f -p 80";
+    let one = shell(&engine, "one", idle).await?.network(&network, [""; 0]).start().await?;
+    let other = shell(&engine, "other", idle).await?.network(&network, ["second"]).start().await?;
+    resolve(&one, "second").await?.assert(&leads_to(&other).await?)?;
+    resolve(&one, "third").await?.assert(&Name::Unknown)?;
+    eventually(NEVER, &Way::Open, || reach(&one, "second", 80)).await?;
     Ok(())
 }

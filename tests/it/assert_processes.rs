@@ -99,6 +99,10 @@ async fn what_does_not_run_has_no_processes() -> TestResult {
     let container = shell(&engine, "over", "exit 0").await?.start().await?;
     container.wait_exit(NEVER).await?;
     let message = processes::of(&container).await.unwrap_err().to_string();
-    assert_eq!(message, "look at the processes of `over`: it is not running");
+    assert_eq!(
+        message,
+        "look at the processes of `over`: it is not running, it exited with code 0\n\
+         stdout: nothing\nstderr: nothing"
+    );
     Ok(())
 }

@@ -15,17 +15,47 @@ const PACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_mi
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventuallyError {
-    /// It cannot be looked at.
+    /// It cannot be looked at, and never could.
     #[error(transparent)]
     Observe(#[from] ObserveError),
     /// It was still different when the time was over.
-    #[error("wait {:.1} s: {mismatch}", .waited.as_secs_f64())]
+    #[error(
+        "wait for {}: still not as expected after {:.1} s; the last of {} found{}",
+        .mismatch.subject,
+        .waited.as_secs_f64(),
+        counted(.looks),
+        .mismatch.details()
+    )]
     TimedOut {
         /// How long it was looked at.
         waited: Duration,
+        /// How often.
+        looks: u32,
         /// How it differed in the end.
         mismatch: Mismatch,
     },
+    /// It could be looked at before, and then no longer: its container has ended, perhaps.
+    #[error(
+        "wait for {}: it can no longer be looked at after {:.1} s; the last of {} found{}",
+        .mismatch.subject,
+        .waited.as_secs_f64(),
+        counted(.looks),
+        .mismatch.details()
+    )]
+    Lost {
+        /// How long it was looked at.
+        waited: Duration,
+        /// How often.
+        looks: u32,
+        /// How it differed when it could still be looked at.
+        mismatch: Mismatch,
+        /// Why it no longer can.
+        source: ObserveError,
+    },
+}
+
+fn counted(looks: &u32) -> String {
+    if *looks == 1 { "1 look".to_owned() } else { format!("{looks} looks") }
 }
 
 /// Looks until what is found is as expected, and gives what was found. It is for what no engine
@@ -55,14 +85,23 @@ where
     Fut: Future<Output = Result<T, ObserveError>>,
 {
     let begun = Instant::now();
-    let mut pause = PACE.0;
+    let (mut pause, mut looks, mut last) = (PACE.0, 0, None);
     loop {
-        let found = look().await?;
+        let found = match (look().await, last) {
+            (Ok(found), _) => found,
+            (Err(error), None) => return Err(error.into()),
+            (Err(source), Some(mismatch)) => {
+                let waited = begun.elapsed();
+                return Err(EventuallyError::Lost { waited, looks, mismatch, source });
+            }
+        };
+        looks += 1;
         let Err(mismatch) = found.assert(expected) else { return Ok(found) };
         let waited = begun.elapsed();
         if waited + pause > deadline {
-            return Err(EventuallyError::TimedOut { waited, mismatch });
+            return Err(EventuallyError::TimedOut { waited, looks, mismatch });
         }
+        last = Some(mismatch);
         sleep(pause).await;
         pause = (pause * 2).min(PACE.1);
     }
@@ -70,12 +109,19 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
     use crate::assert::Difference;
 
     struct Count(u32);
+
+    impl fmt::Display for Count {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.fmt(f)
+        }
+    }
 
     impl Observed for Count {
         fn subject(&self) -> String {
@@ -105,9 +151,32 @@ mod tests {
         let look = || async { Ok(Count(1)) };
         let error = eventually(Duration::from_millis(100), &Reaches(3), look).await.err().unwrap();
         insta::assert_snapshot!(error, @r"
-        wait 0.1 s: match the count
+        wait for the count: still not as expected after 0.1 s; the last of 4 looks found
           value: expected 3, found 1
         ");
+        let error = eventually(Duration::ZERO, &Reaches(3), look).await.err().unwrap();
+        insta::assert_snapshot!(error, @r"
+        wait for the count: still not as expected after 0.0 s; the last of 1 look found
+          value: expected 3, found 1
+        ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gone_says_how_it_was() {
+        let looks = AtomicU32::new(0);
+        let look = || async {
+            match looks.fetch_add(1, Ordering::Relaxed) {
+                2 => Err(ObserveError::unusable("the count", "it has been lost")),
+                count => Ok(Count(count)),
+            }
+        };
+        let error = eventually(Duration::from_secs(60), &Reaches(3), look).await.err().unwrap();
+        insta::assert_snapshot!(error, @r"
+        wait for the count: it can no longer be looked at after 0.0 s; the last of 2 looks found
+          value: expected 3, found 1
+        ");
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(cause.as_deref(), Some("look at the count: it has been lost"));
     }
 
     #[tokio::test]

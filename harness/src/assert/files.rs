@@ -1,21 +1,31 @@
 //! Files in a container: whose they are, what they may, what is in them.
 //!
 //! They come through the engine's archive API, so nothing is needed in the image and the
-//! container need not run. What the kernel makes up is not there (`/proc`, `/sys`), and neither
-//! is what lies on a tmpfs, on engines that read the layers instead of the running container.
+//! container need not run. That API knows neither what lies in memory (a tmpfs, `/dev`) nor what
+//! the kernel makes up (`/proc`, `/sys`), and of a socket all but the owner: those are looked at
+//! from inside, which takes a `stat` in the image. Whether a path leads into memory is decided by
+//! the path as it is written.
+//!
+//! That there is nothing at a path is something found, not an error: [`absent`] expects it, every
+//! other expectation says so, and [`eventually`](super::eventually) waits for what is written
+//! late.
 
 mod archive;
+mod inside;
 mod matcher;
+mod nearest;
 mod scan;
 
 use std::fmt;
 
 use testcontainers::bollard::query_parameters::ContainerArchiveInfoOptions;
 
-pub use self::matcher::{FileMatcher, directory, regular, socket, symlink};
+use self::archive::Content;
+pub use self::matcher::{FileMatcher, absent, directory, regular, socket, symlink};
 pub use self::scan::{FileTree, Scan, no_setuid, no_world_writable, under};
 use super::engine::{ObserveError, ask};
 use super::mismatch::Observed;
+use super::size::Size;
 use super::users::{Names, Owner};
 use crate::container::Container;
 
@@ -36,6 +46,8 @@ pub struct File {
     pub owner: Option<(Owner, Owner)>,
     /// What is in it, if it was asked for by [`read`].
     pub content: Option<Vec<u8>>,
+    /// What comes nearest to it, if there is nothing at the path.
+    pub nearest: Option<String>,
 }
 
 /// What a file is.
@@ -54,6 +66,8 @@ pub enum FileKind {
     Pipe,
     /// A block or character device.
     Device,
+    /// There is nothing at the path.
+    Absent,
 }
 
 impl fmt::Display for FileKind {
@@ -65,82 +79,154 @@ impl fmt::Display for FileKind {
             Self::Socket => "a socket",
             Self::Pipe => "a pipe",
             Self::Device => "a device",
+            Self::Absent => "nothing",
         })
     }
 }
 
-/// Kind, mode and size, in one request that reads nothing. Links are not followed in the last
-/// part of the path. It is the only way to look at a socket, which no archive can hold.
+/// Kind, mode and size, without a look at any content. Links are not followed in the last part
+/// of the path.
 ///
 /// # Errors
 ///
-/// There is no such file, or the engine refuses.
+/// The path is not absolute, or the engine refuses.
 pub async fn stat(container: &Container, path: &str) -> Result<File, ObserveError> {
-    let options = ContainerArchiveInfoOptions { path: path.to_owned() };
-    let what = describe(container, path);
-    let stat = ask(container, &what, |docker, id| async move {
-        docker.get_container_archive_info(&id, Some(options)).await
-    })
-    .await?;
-    let (kind, mode) = go_mode(stat.file_mode, stat.link_target);
-    Ok(File {
-        node: container.node().to_owned(),
-        path: path.to_owned(),
-        kind,
-        mode,
-        size: u64::try_from(stat.size).unwrap_or_default(),
-        owner: None,
-        content: None,
-    })
+    absolute(container, path)?;
+    if inside::holds(container, path).await? {
+        return inside::look(container, path, Content::Left).await;
+    }
+    match head(container, path).await {
+        Err(ObserveError::Absent { .. }) => nothing(container, path).await,
+        found => found,
+    }
 }
 
-/// Kind, mode, size and owner. One request, which ends before the content; and two more for the
-/// names if it does not belong to root alone.
+/// Kind, mode, size and owner. What is asked of the engine ends before the content; names of
+/// users take two requests more if it does not belong to root alone.
 ///
 /// # Errors
 ///
-/// There is no such file, it is a socket, or the engine refuses.
+/// The path is not absolute, the engine refuses, or it would take a program in the image that
+/// is not there.
 pub async fn at(container: &Container, path: &str) -> Result<File, ObserveError> {
-    let entry = archive::first(container, path, archive::Content::Left).await?;
-    entry.into_file(container, path).await
+    look(container, path, Content::Left).await
 }
 
 /// All that [`at`] gives, and the content.
 ///
 /// # Errors
 ///
-/// There is no such file, it is a socket, or the engine refuses.
+/// As those of [`at`]; or the file has more than 64 MiB.
 pub async fn read(container: &Container, path: &str) -> Result<File, ObserveError> {
-    let entry = archive::first(container, path, archive::Content::Read).await?;
-    entry.into_file(container, path).await
+    look(container, path, Content::Read).await
 }
 
 /// Whether there is anything at the path, a link to nowhere included.
 ///
 /// # Errors
 ///
-/// The engine refuses.
+/// The path is not absolute, or the engine refuses.
 pub async fn exists(container: &Container, path: &str) -> Result<bool, ObserveError> {
-    match stat(container, path).await {
+    absolute(container, path)?;
+    if inside::holds(container, path).await? {
+        return Ok(inside::look(container, path, Content::Left).await?.kind != FileKind::Absent);
+    }
+    match head(container, path).await {
         Ok(_) => Ok(true),
         Err(ObserveError::Absent { .. }) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// What is in a file, in one request.
-pub(crate) async fn content(container: &Container, path: &str) -> Result<Vec<u8>, ObserveError> {
-    let entry = archive::first(container, path, archive::Content::Read).await?;
-    Ok(entry.content.unwrap_or_default())
+async fn look(container: &Container, path: &str, content: Content) -> Result<File, ObserveError> {
+    absolute(container, path)?;
+    if inside::holds(container, path).await? {
+        return inside::look(container, path, content).await;
+    }
+    match archive::first(container, path, content).await {
+        Ok(Some(entry)) => entry.into_file(container, path).await,
+        // The archive of a socket is empty.
+        Ok(None) => inside::look(container, path, content).await,
+        Err(ObserveError::Absent { .. }) => nothing(container, path).await,
+        Err(error) => Err(error),
+    }
 }
 
-fn describe(container: &Container, path: &str) -> String {
-    format!("file `{path}` of `{}`", container.node())
+async fn head(container: &Container, path: &str) -> Result<File, ObserveError> {
+    let options = ContainerArchiveInfoOptions { path: path.to_owned() };
+    let what = describe(container.node(), path);
+    let stat = ask(container, &what, |docker, id| async move {
+        docker.get_container_archive_info(&id, Some(options)).await
+    })
+    .await?;
+    let (kind, mode) = go_mode(stat.file_mode, stat.link_target);
+    let size = u64::try_from(stat.size).unwrap_or_default();
+    Ok(File { kind, mode, size, ..File::new(container.node(), path) })
+}
+
+async fn nothing(container: &Container, path: &str) -> Result<File, ObserveError> {
+    let nearest = nearest::to(container, path).await?;
+    Ok(File { nearest, ..File::new(container.node(), path) })
+}
+
+/// What is in a file, in one request; nothing if there is none.
+pub(crate) async fn content(
+    container: &Container,
+    path: &str,
+) -> Result<Option<Vec<u8>>, ObserveError> {
+    match archive::first(container, path, Content::Read).await {
+        Ok(entry) => Ok(entry.and_then(|entry| entry.content)),
+        Err(ObserveError::Absent { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn absolute(container: &Container, path: &str) -> Result<(), ObserveError> {
+    if path.starts_with('/') { Ok(()) } else { Err(relative(container.node(), path)) }
+}
+
+fn relative(node: &str, path: &str) -> ObserveError {
+    ObserveError::unusable(describe(node, path), "a path in a container begins with `/`")
+}
+
+fn describe(node: &str, path: &str) -> String {
+    format!("file `{path}` of `{node}`")
+}
+
+impl File {
+    /// Nothing at a path.
+    fn new(node: &str, path: &str) -> Self {
+        Self {
+            node: node.to_owned(),
+            path: path.to_owned(),
+            kind: FileKind::Absent,
+            mode: 0,
+            size: 0,
+            owner: None,
+            content: None,
+            nearest: None,
+        }
+    }
 }
 
 impl Observed for File {
     fn subject(&self) -> String {
-        format!("file `{}` of `{}`", self.path, self.node)
+        describe(&self.node, &self.path)
+    }
+}
+
+/// What it is in one line, as `ls -l` would have it; without the content.
+impl fmt::Display for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { path, kind, mode, size, owner, .. } = self;
+        match kind {
+            FileKind::Absent => return write!(f, "{path}: nothing"),
+            kind => write!(f, "{path}: {kind}, mode {mode:04o}")?,
+        }
+        if let Some((user, group)) = owner {
+            write!(f, ", {user}:{group}")?;
+        }
+        if *kind == FileKind::Regular { write!(f, ", {}", Size(*size)) } else { Ok(()) }
     }
 }
 
@@ -150,13 +236,13 @@ impl archive::Entry {
             (0, 0) => Default::default(),
             _ => (Names::users(container).await?, Names::groups(container).await?),
         };
-        Ok(self.file(container.node(), path.to_owned(), &users, &groups))
+        Ok(self.file(container.node(), path, &users, &groups))
     }
 
-    fn file(self, node: &str, path: String, users: &Names, groups: &Names) -> File {
+    fn file(self, node: &str, path: &str, users: &Names, groups: &Names) -> File {
         let Self { path: _, kind, mode, size, uid, gid, content } = self;
         let owner = Some((Owner::new(uid, users), Owner::new(gid, groups)));
-        File { node: node.to_owned(), path, kind, mode, size, owner, content }
+        File { kind, mode, size, owner, content, ..File::new(node, path) }
     }
 }
 
@@ -194,5 +280,28 @@ mod tests {
         assert_eq!(mode(1 << 23 | 0o755), (FileKind::Regular, 0o4755));
         assert_eq!(mode(1 << 27 | 0o777), (FileKind::Symlink("/there".to_owned()), 0o777));
         assert_eq!(mode(1 << 24 | 0o660), (FileKind::Socket, 0o660));
+    }
+
+    #[test]
+    fn a_path_is_absolute() {
+        insta::assert_snapshot!(
+            relative("web", "etc/app.toml"),
+            @"look at file `etc/app.toml` of `web`: a path in a container begins with `/`"
+        );
+    }
+
+    #[test]
+    fn a_file_is_a_line() {
+        let root = || Owner { id: 0, name: Some("root".to_owned()) };
+        let owner = Some((root(), Owner { id: 33, name: None }));
+        let file = File::new("web", "/etc/app.toml");
+        let (kind, mode, size) = (FileKind::Regular, 0o640, 21);
+        let there = File { kind, mode, size, owner, ..file.clone() };
+        let link = File { kind: FileKind::Symlink("/x".to_owned()), mode: 0o777, ..file.clone() };
+        insta::assert_snapshot!(format!("{there}\n{link}\n{file}"), @r"
+        /etc/app.toml: a regular file, mode 0640, `root` (0):33, 21 bytes
+        /etc/app.toml: a link to `/x`, mode 0777
+        /etc/app.toml: nothing
+        ");
     }
 }

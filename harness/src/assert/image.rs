@@ -11,6 +11,7 @@ use testcontainers::bollard::models::{HistoryResponseItem, ImageInspect};
 pub use self::matcher::{MetadataMatcher, meta};
 use super::engine::{ObserveError, refused};
 use super::mismatch::Observed;
+use super::size::Size;
 use crate::engine::Engine;
 
 /// What an image says about itself. What it does not say is empty.
@@ -61,7 +62,7 @@ impl fmt::Display for Layer {
         let words = self.created_by.split_whitespace().collect::<Vec<_>>().join(" ");
         let cut: String = words.chars().take(WIDTH).collect();
         let more = if cut.len() < words.len() { "…" } else { "" };
-        write!(f, "{} bytes by `{cut}{more}`", self.size)
+        write!(f, "{} by `{cut}{more}`", Size(self.size))
     }
 }
 
@@ -128,6 +129,41 @@ impl Observed for Metadata {
     }
 }
 
+/// What it says, a line for each thing; without the values of variables that sound like secrets.
+impl fmt::Display for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { image: _, env, labels, size, layers, .. } = self;
+        for (name, words) in [
+            ("entrypoint", &self.entrypoint),
+            ("cmd", &self.cmd),
+            ("ports", &self.ports),
+            ("volumes", &self.volumes),
+            ("healthcheck", &self.healthcheck),
+        ] {
+            if !words.is_empty() {
+                writeln!(f, "{name}: {words:?}")?;
+            }
+        }
+        for (name, text) in [
+            ("user", &self.user),
+            ("workdir", &self.workdir),
+            ("stop signal", &self.stop_signal),
+            ("platform", &self.platform),
+        ] {
+            if !text.is_empty() {
+                writeln!(f, "{name}: {text}")?;
+            }
+        }
+        for (name, value) in env {
+            let value = if matcher::is_secret(name) { "(not shown)" } else { value };
+            writeln!(f, "env {name}={value}")?;
+        }
+        labels.iter().try_for_each(|(name, value)| writeln!(f, "label {name}={value}"))?;
+        writeln!(f, "size: {}", Size(*size))?;
+        layers.iter().try_for_each(|layer| writeln!(f, "layer: {layer}"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use testcontainers::bollard::models::ImageConfig;
@@ -160,7 +196,15 @@ mod tests {
         assert_eq!((found.env["ODD"].as_str(), found.user.as_str()), ("", ""));
         assert_eq!(found.ports, ["53/udp", "8000/tcp"]);
         assert_eq!((found.platform.as_str(), found.size), ("linux/arm64/v8", 30));
-        let layers: Vec<_> = found.layers.iter().map(ToString::to_string).collect();
-        assert_eq!(layers, ["20 bytes by `ADD`", "10 bytes by `RUN`"]);
+        insta::assert_snapshot!(found, @r#"
+        ports: ["53/udp", "8000/tcp"]
+        platform: linux/arm64/v8
+        env ODD=
+        env PATH=/bin
+        env URL=a=b
+        size: 30 bytes
+        layer: 20 bytes by `ADD`
+        layer: 10 bytes by `RUN`
+        "#);
     }
 }

@@ -8,22 +8,42 @@ use serde_json::Value;
 use super::mismatch::{Difference, Expectation, Observed};
 use super::text::Text;
 use crate::line::{LogLine, LogSource};
+use crate::logs::Logs;
 
 /// Lines to look at: all of a container, or those it has written since a moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Lines<'a>(pub &'a [LogLine]);
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// What the container's definition calls it.
+    pub node: String,
+    /// The lines, in order of arrival.
+    pub lines: Vec<LogLine>,
+}
 
-impl Observed for Lines<'_> {
+/// The lines there are now. [`Logs::after`] takes those since a mark. Nothing is asked of the
+/// engine.
+#[must_use]
+pub fn of(logs: &Logs) -> Lines {
+    Lines { node: logs.node().to_owned(), lines: logs.lines() }
+}
+
+impl Observed for Lines {
     fn subject(&self) -> String {
-        match self.0.len() {
-            1 => "1 line of a log".to_owned(),
-            count => format!("{count} lines of a log"),
+        match self.lines.len() {
+            0 => format!("the log of `{}`, no line", self.node),
+            1 => format!("the log of `{}`, 1 line", self.node),
+            count => format!("the log of `{}`, {count} lines", self.node),
         }
     }
 
     fn in_full(&self) -> Option<String> {
-        let line = |line: &LogLine| format!("{}: {}", stream(line.source), line.text());
-        Some(self.0.iter().map(line).collect::<Vec<_>>().join("\n"))
+        (!self.lines.is_empty()).then(|| self.to_string())
+    }
+}
+
+/// Each line after the name of its stream.
+impl fmt::Display for Lines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines.iter().try_for_each(|line| writeln!(f, "{}: {}", line.source, line.text()))
     }
 }
 
@@ -37,16 +57,17 @@ impl Observed for Lines<'_> {
 /// use plimsoll_harness::{LogLine, LogSource};
 ///
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let written = [LogLine::new(
-///     LogSource::Stdout,
-///     r#"{"path": "/health", "status": 200, "time": "2026-01-05T10:00:00Z"}"#,
-/// )];
+/// // Of a container: `lines::of(&web.logs().after(mark))`.
+/// let line = r#"{"path": "/health", "status": 200, "time": "2026-01-05T10:00:00Z"}"#;
+/// let written =
+///     Lines { node: "web".to_owned(), lines: vec![LogLine::new(LogSource::Stdout, line)] };
 /// let request = json_line(LogSource::Stdout)
 ///     .field("path", "/health")
 ///     .field("status", 200)
 ///     .field("time", matching("^2026-"))
-///     .exactly(1);
-/// Lines(&written).assert(&request)?;
+///     .exactly(1)
+///     .nothing_else();
+/// written.assert(&request)?;
 /// # Ok(())
 /// # }
 /// # example().unwrap();
@@ -56,6 +77,7 @@ pub struct JsonLine {
     source: LogSource,
     fields: Vec<(String, Field)>,
     count: usize,
+    alone: bool,
 }
 
 /// What a field should be.
@@ -74,7 +96,7 @@ pub enum Field {
 /// [`JsonLine::exactly`] says otherwise.
 #[must_use]
 pub fn json_line(source: LogSource) -> JsonLine {
-    JsonLine { source, fields: Vec::new(), count: 1 }
+    JsonLine { source, fields: Vec::new(), count: 1, alone: false }
 }
 
 impl JsonLine {
@@ -103,18 +125,25 @@ impl JsonLine {
         self
     }
 
+    /// Expects no other line on that stream, of whatever form.
+    #[must_use]
+    pub fn nothing_else(mut self) -> Self {
+        self.alone = true;
+        self
+    }
+
     /// What is wrong with a line, in the order of the fields.
     fn compare(&self, line: &LogLine) -> Vec<Difference> {
         let Ok(object @ Value::Object(_)) = serde_json::from_slice(&line.bytes) else {
             let there = format!("`{}`", line.text());
             // So far from it that any other line is nearer.
-            let far = Difference::new("line", "a JSON object", there);
+            let far = Difference::new("the nearest line", "a JSON object", there);
             return vec![far; self.fields.len() + 2];
         };
         let mut differences = Vec::new();
         if line.source != self.source {
-            let difference = Difference::new("stream", stream(self.source), stream(line.source));
-            differences.push(difference);
+            let (expected, there) = (self.source.to_string(), line.source.to_string());
+            differences.push(Difference::new("stream of the nearest", expected, there));
         }
         let wrong = self.fields.iter().filter_map(|(name, field)| field.compare(name, &object));
         differences.extend(wrong);
@@ -122,24 +151,32 @@ impl JsonLine {
     }
 }
 
-impl Expectation<Lines<'_>> for JsonLine {
-    fn differences(&self, found: &Lines<'_>) -> Vec<Difference> {
-        let compared: Vec<_> = found.0.iter().map(|line| (line, self.compare(line))).collect();
+impl Expectation<Lines> for JsonLine {
+    fn differences(&self, found: &Lines) -> Vec<Difference> {
+        let compared: Vec<_> = found.lines.iter().map(|line| (line, self.compare(line))).collect();
         let (fit, unfit): (Vec<_>, Vec<_>) =
             compared.into_iter().partition(|(_, differences)| differences.is_empty());
-        if fit.len() == self.count {
-            return Vec::new();
+        let mut differences = Vec::new();
+        if fit.len() != self.count {
+            let expected = format!("{} such as {self}", self.count);
+            differences.push(Difference::new("lines", expected, fit.len().to_string()));
         }
-        let expected = format!("{} such as {self}", self.count);
-        let mut differences = vec![Difference::new("lines", expected, fit.len().to_string())];
         if fit.len() < self.count {
             // What keeps the nearest line from being one of them.
-            let nearest = unfit.into_iter().min_by_key(|(_, differences)| differences.len());
-            if let Some((line, mut reasons)) = nearest {
+            let nearest = unfit.iter().min_by_key(|(_, differences)| differences.len());
+            if let Some((line, reasons)) = nearest {
                 differences[0].nearest = Some(format!("`{}`", line.text()));
+                let mut reasons = reasons.clone();
                 reasons.dedup();
                 differences.extend(reasons);
             }
+        }
+        if self.alone {
+            let others = unfit.iter().filter(|(line, _)| line.source == self.source);
+            differences.extend(others.map(|(line, _)| {
+                let there = format!("`{}`", line.text());
+                Difference::new(self.source.to_string(), "no other line", there)
+            }));
         }
         differences
     }
@@ -173,7 +210,7 @@ impl fmt::Display for JsonLine {
             let comma = if index == 0 { "" } else { ", " };
             write!(f, "{comma}{name}: {field}")?;
         }
-        write!(f, "}} on {}", stream(self.source))
+        write!(f, "}} on {}", self.source)
     }
 }
 
@@ -217,13 +254,6 @@ impl From<Value> for Field {
     }
 }
 
-fn stream(source: LogSource) -> &'static str {
-    match source {
-        LogSource::Stdout => "stdout",
-        LogSource::Stderr => "stderr",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,12 +263,16 @@ mod tests {
         LogLine::new(source, text)
     }
 
-    fn written() -> Vec<LogLine> {
-        vec![
+    fn lines(lines: &[LogLine]) -> Lines {
+        Lines { node: "web".to_owned(), lines: lines.to_vec() }
+    }
+
+    fn written() -> Lines {
+        lines(&[
             line(LogSource::Stdout, r#"{"path":"/","status":200,"user":{"id":7}}"#),
             line(LogSource::Stderr, "worker booted"),
             line(LogSource::Stdout, r#"{"path":"/cakes","status":404,"user":null}"#),
-        ]
+        ])
     }
 
     fn request() -> JsonLine {
@@ -247,19 +281,19 @@ mod tests {
 
     #[test]
     fn lines_are_counted_by_their_fields() {
-        let lines = written();
-        assert_eq!(Lines(&lines).assert(&request().exactly(2)), Ok(()));
-        assert_eq!(Lines(&lines).assert(&request().field("/user/id", 7)), Ok(()));
+        let written = written();
+        assert_eq!(written.assert(&request().exactly(2)), Ok(()));
+        assert_eq!(written.assert(&request().field("/user/id", 7)), Ok(()));
         let failed = |value: &Value| value.as_u64().is_some_and(|status| status >= 400);
         let failed = request().field_where("status", "400 or more", failed);
-        assert_eq!(Lines(&lines).assert(&failed), Ok(()));
-        assert_eq!(Lines(&lines[1..2]).assert(&request().exactly(0)), Ok(()));
+        assert_eq!(written.assert(&failed), Ok(()));
+        assert_eq!(lines(&written.lines[1..2]).assert(&request().exactly(0)), Ok(()));
     }
 
     #[test]
     fn one_too_many_is_said() {
-        insta::assert_snapshot!(Lines(&written()).assert(&request()).unwrap_err(), @r#"
-        match 3 lines of a log
+        insta::assert_snapshot!(written().assert(&request()).unwrap_err(), @r#"
+        match the log of `web`, 3 lines
           lines: expected 1 such as {path: /^//} on stdout, found 2
           found in full:
             stdout: {"path":"/","status":200,"user":{"id":7}}
@@ -271,8 +305,8 @@ mod tests {
     #[test]
     fn the_nearest_line_says_what_keeps_it() {
         let expected = request().field("status", 500).field("path", "/cakes").field("usr", "x");
-        insta::assert_snapshot!(Lines(&written()).assert(&expected).unwrap_err(), @r#"
-        match 3 lines of a log
+        insta::assert_snapshot!(written().assert(&expected).unwrap_err(), @r#"
+        match the log of `web`, 3 lines
           lines: expected 1 such as {path: /^//, status: `500`, path: `/cakes`, usr: `x`} on stdout, found 0; nearest is `{"path":"/cakes","status":404,"user":null}`
           field `status` of the nearest: expected `500`, found `404`
           field `usr` of the nearest: expected `x`, found no such field; nearest is `user`
@@ -285,11 +319,11 @@ mod tests {
 
     #[test]
     fn the_right_line_on_the_wrong_stream_is_said() {
-        let lines = [line(LogSource::Stderr, r#"{"path":"/"}"#)];
-        insta::assert_snapshot!(Lines(&lines).assert(&request()).unwrap_err(), @r#"
-        match 1 line of a log
+        let found = [line(LogSource::Stderr, r#"{"path":"/"}"#)];
+        insta::assert_snapshot!(lines(&found).assert(&request()).unwrap_err(), @r#"
+        match the log of `web`, 1 line
           lines: expected 1 such as {path: /^//} on stdout, found 0; nearest is `{"path":"/"}`
-          stream: expected stdout, found stderr
+          stream of the nearest: expected stdout, found stderr
           found in full:
             stderr: {"path":"/"}
         "#);
@@ -297,13 +331,46 @@ mod tests {
 
     #[test]
     fn what_is_no_json_is_said() {
-        let lines = [line(LogSource::Stdout, "GET / 200")];
-        insta::assert_snapshot!(Lines(&lines).assert(&request()).unwrap_err(), @r"
-        match 1 line of a log
+        let found = [line(LogSource::Stdout, "GET / 200")];
+        insta::assert_snapshot!(lines(&found).assert(&request()).unwrap_err(), @r"
+        match the log of `web`, 1 line
           lines: expected 1 such as {path: /^//} on stdout, found 0; nearest is `GET / 200`
-          line: expected a JSON object, found `GET / 200`
+          the nearest line: expected a JSON object, found `GET / 200`
           found in full:
             stdout: GET / 200
         ");
+    }
+
+    #[test]
+    fn what_else_is_on_the_stream_is_said() {
+        let other = line(LogSource::Stdout, "Watching for file changes");
+        let found = [line(LogSource::Stdout, r#"{"path":"/"}"#), other];
+        assert_eq!(lines(&found).assert(&request()), Ok(()));
+        let alone = request().nothing_else();
+        insta::assert_snapshot!(lines(&found).assert(&alone).unwrap_err(), @r#"
+        match the log of `web`, 2 lines
+          stdout: expected no other line, found `Watching for file changes`
+          found in full:
+            stdout: {"path":"/"}
+            stdout: Watching for file changes
+        "#);
+        insta::assert_snapshot!(lines(&[]).assert(&alone).unwrap_err(), @r"
+        match the log of `web`, no line
+          lines: expected 1 such as {path: /^//} on stdout, found 0
+        ");
+    }
+
+    #[test]
+    fn a_predicate_is_called_what_it_was_named() {
+        let fails = |value: &Value| value.as_u64().is_some_and(|status| status >= 500);
+        let expected = request().field_where("status", "500 or more", fails).field("/user/id", 8);
+        insta::assert_snapshot!(lines(&written().lines[..1]).assert(&expected).unwrap_err(), @r#"
+        match the log of `web`, 1 line
+          lines: expected 1 such as {path: /^//, status: 500 or more, /user/id: `8`} on stdout, found 0; nearest is `{"path":"/","status":200,"user":{"id":7}}`
+          field `status` of the nearest: expected 500 or more, found `200`
+          field `/user/id` of the nearest: expected `8`, found `7`
+          found in full:
+            stdout: {"path":"/","status":200,"user":{"id":7}}
+        "#);
     }
 }

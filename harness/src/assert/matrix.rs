@@ -1,6 +1,6 @@
 //! One definition in many environments, each in a container of its own.
 
-use std::fmt;
+use std::error::Error;
 use std::future::Future;
 
 use futures_util::{StreamExt, stream};
@@ -26,7 +26,7 @@ use crate::start::StartError;
 ///         let count = if case == "two workers" { 2 } else { 4 };
 ///         let expected = proc("web: master").children(count, proc("web: worker"));
 ///         processes::of(&started?).await?.assert(&expected)?;
-///         Ok::<_, Box<dyn std::error::Error>>(())
+///         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
 ///     })
 ///     .await
 ///     .all()?;
@@ -70,6 +70,7 @@ impl Matrix {
         Fut: Future<Output = Result<T, E>>,
     {
         let Self { definition, cases } = self;
+        let node = definition.name.clone();
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         let run = |(name, env): (String, Vec<(String, String)>)| {
             let (mut definition, check) = (definition.clone(), &check);
@@ -80,30 +81,34 @@ impl Matrix {
                 (name.clone(), check(name, started).await)
             }
         };
-        Results(stream::iter(cases).map(run).buffered(at_once).collect().await)
+        Results { node, cases: stream::iter(cases).map(run).buffered(at_once).collect().await }
     }
 }
 
 /// What came of each case, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Results<T, E>(pub Vec<(String, Result<T, E>)>);
+pub struct Results<T, E> {
+    /// What the definition calls the container.
+    pub node: String,
+    /// The name of each case and what its check gave.
+    pub cases: Vec<(String, Result<T, E>)>,
+}
 
-impl<T, E: fmt::Display> Results<T, E> {
+impl<T, E: Into<Box<dyn Error + Send + Sync>>> Results<T, E> {
     /// What the checks gave, if all passed.
     ///
     /// # Errors
     ///
     /// At least one did not; the error names each that did not.
     pub fn all(self) -> Result<Vec<T>, Mismatch> {
-        let cases = self.0.len();
+        let Self { node, cases } = self;
+        let count = cases.len();
         let (mut passed, mut differences) = (Vec::new(), Vec::new());
-        for (name, result) in self.0 {
+        for (name, result) in cases {
             match result {
                 Ok(value) => passed.push(value),
                 Err(error) => {
-                    // What a check says may have several lines of its own.
-                    let error = error.to_string().replace('\n', "\n  ");
-                    let there = format!("failed to {error}");
+                    let there = in_full(&*error.into());
                     differences.push(Difference::new(format!("case `{name}`"), "a pass", there));
                 }
             }
@@ -111,36 +116,63 @@ impl<T, E: fmt::Display> Results<T, E> {
         if differences.is_empty() {
             return Ok(passed);
         }
-        let subject = match cases {
-            1 => "1 environment, of which 0 passed".to_owned(),
-            cases => format!("{cases} environments, of which {} passed", passed.len()),
-        };
+        let environments = if count == 1 { "environment" } else { "environments" };
+        let passed = passed.len();
+        let subject = format!("`{node}` in {count} {environments}, of which {passed} passed");
         Err(Mismatch { subject, differences, found: None })
     }
 }
 
+/// The message with those of its causes; each may have several lines, which are indented.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = format!("failed to {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!("\ncaused by: {error}");
+        cause = error.source();
+    }
+    text.replace('\n', "\n    ")
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::engine::EngineError;
 
     #[test]
-    fn every_case_that_failed_is_named() {
-        let results = Results(vec![
+    fn every_case_that_failed_is_named_with_its_causes() {
+        let refusal = EngineError::Thread(Arc::new(io::Error::other("too many threads")));
+        let cases = vec![
             ("plain".to_owned(), Ok(1)),
-            ("debug".to_owned(), Err("match the log\n  lines: expected 1, found 2")),
-            ("secure".to_owned(), Err("start container `web`")),
-        ]);
+            ("debug".to_owned(), Err("match the log\n  lines: expected 1, found 2".into())),
+            ("secure".to_owned(), Err(Box::from(refusal))),
+        ];
+        let results: Results<u8, Box<dyn Error + Send + Sync>> =
+            Results { node: "web".to_owned(), cases };
         insta::assert_snapshot!(results.all().unwrap_err(), @r"
-        match 3 environments, of which 1 passed
+        match `web` in 3 environments, of which 1 passed
           case `debug`: expected a pass, found failed to match the log
-            lines: expected 1, found 2
-          case `secure`: expected a pass, found failed to start container `web`
+              lines: expected 1, found 2
+          case `secure`: expected a pass, found failed to start the thread that talks to the container engine
+            caused by: too many threads
+        ");
+        let alone = Results::<u8, _> {
+            node: "web".to_owned(),
+            cases: vec![("plain".to_owned(), Err("answer"))],
+        };
+        insta::assert_snapshot!(alone.all().unwrap_err(), @r"
+        match `web` in 1 environment, of which 0 passed
+          case `plain`: expected a pass, found failed to answer
         ");
     }
 
     #[test]
     fn if_all_passed_all_is_given() {
-        let results: Results<u8, String> = Results(vec![("plain".to_owned(), Ok(1))]);
+        let cases = vec![("plain".to_owned(), Ok(1))];
+        let results: Results<u8, String> = Results { node: "web".to_owned(), cases };
         assert_eq!(results.all(), Ok(vec![1]));
     }
 }

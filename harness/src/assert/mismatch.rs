@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-/// Something that has been looked at.
-pub trait Observed: Sized {
+/// Something that has been looked at. As text it is all that was found, for snapshots and for
+/// messages of one's own.
+pub trait Observed: Sized + fmt::Display {
     /// What it is, in the words of a message: "the processes of `web`".
     fn subject(&self) -> String;
 
@@ -32,8 +33,9 @@ pub trait Expectation<T> {
     fn differences(&self, found: &T) -> Vec<Difference>;
 }
 
-/// All that is not as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All that is not as expected. `{:?}` is the message as well: that is what a test shows that
+/// unwraps it, compares it with `Ok(())`, or returns it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// What was looked at.
     pub subject: String,
@@ -75,28 +77,45 @@ impl std::error::Error for Mismatch {}
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subject, differences, found } = self;
-        write!(f, "match {subject}")?;
+        write!(f, "match {}{}", self.subject, self.details())
+    }
+}
+
+impl fmt::Debug for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to {self}")
+    }
+}
+
+impl Mismatch {
+    /// The message without its first line.
+    pub(crate) fn details(&self) -> String {
+        let Self { subject: _, differences, found } = self;
+        let mut text = String::new();
         for difference in differences {
-            write!(f, "\n  {difference}")?;
+            text += &format!("\n  {difference}");
         }
         if let Some(found) = found {
-            write!(f, "\n  found in full:")?;
+            text += "\n  found in full:";
             for line in found.lines() {
-                write!(f, "\n    {line}")?;
+                text += &format!("\n    {line}");
             }
         }
-        Ok(())
+        text
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { place, expected, found, nearest } = self;
-        write!(f, "{place}: expected {expected}, found {found}")?;
+        write!(f, "{place}: expected {expected}")?;
         match nearest {
-            Some(nearest) => write!(f, "; nearest is {nearest}"),
-            None => Ok(()),
+            // What is found may be long: what comes nearest would be lost behind it.
+            Some(nearest) if found.contains('\n') => {
+                write!(f, "; nearest is {nearest}; found {found}")
+            }
+            Some(nearest) => write!(f, ", found {found}; nearest is {nearest}"),
+            None => write!(f, ", found {found}"),
         }
     }
 }
@@ -107,13 +126,19 @@ mod tests {
 
     struct Thing(Vec<Difference>);
 
+    impl fmt::Display for Thing {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("one\ntwo")
+        }
+    }
+
     impl Observed for Thing {
         fn subject(&self) -> String {
             "the thing".to_owned()
         }
 
         fn in_full(&self) -> Option<String> {
-            Some("one\ntwo".to_owned())
+            Some(self.to_string())
         }
     }
 
@@ -139,6 +164,19 @@ mod tests {
           found in full:
             one
             two
+        ");
+    }
+
+    /// What libtest prints of a test that returns it, and `unwrap` of one that does not.
+    #[test]
+    fn it_is_readable_where_tests_print_errors_for_debugging() {
+        let thing = Thing(vec![Difference::new("mode", "0644", "0600")]);
+        insta::assert_snapshot!(format!("{:?}", thing.assert(&Same)), @r"
+        Err(failed to match the thing
+          mode: expected 0644, found 0600
+          found in full:
+            one
+            two)
         ");
     }
 

@@ -5,8 +5,10 @@
 //! process of any image can be looked at. If not, pid 1 is looked at by `ls` in the container,
 //! as the container's user.
 
+use std::fmt;
+
 use super::engine::ObserveError;
-use super::local::{command, process as local_process, tool};
+use super::local::{As, process as local_process, spellings, tool};
 use super::mismatch::{Difference, Expectation, Observed};
 use super::processes::{Process, Processes};
 use super::text::Text;
@@ -35,29 +37,31 @@ pub async fn of(
     process: &Process,
 ) -> Result<OpenFiles, ObserveError> {
     let what = format!("the open files of `{}` in `{}`", process.args, container.node());
-    let local = local_process(container, process.pid.into()).await;
+    let local = local_process(container, process.pid).await;
     let read = local.and_then(|path| read(&path.join("fd")).ok());
     let files = match read {
         Some(files) => files,
         None if process.pid == processes.root.pid => {
-            let list = ["-l", "/proc/1/fd"];
-            let list = [&["ls"][..], &["busybox", "ls"], &["/busybox", "ls"]]
-                .map(|ls| command(ls.iter().copied().chain(list)));
-            let output = tool(container, list).await?.filter(|output| output.code == 0);
-            let Some(output) = output else {
-                let reason =
-                    "this process may not look at it, and neither can an `ls` in the image";
-                return Err(ObserveError::unusable(what, reason));
-            };
-            parse(&output.stdout_text())
+            let list = spellings("ls", &["-l", "/proc/1/fd"]);
+            let output = tool(container, As::Container, list).await?;
+            let output = output.filter(|output| output.code == 0);
+            parse(&output.ok_or_else(|| no_list(what))?.stdout_text())
         }
-        None => {
-            let reason = "this process may not look at any but pid 1; as root on the engine's \
-                          machine it may";
-            return Err(ObserveError::unusable(what, reason));
-        }
+        None => return Err(not_pid_1(what)),
     };
     Ok(OpenFiles { node: container.node().to_owned(), args: process.args.clone(), files })
+}
+
+fn no_list(what: String) -> ObserveError {
+    let reason = "neither this test nor an `ls` in the image may look at it; as root on the \
+                  engine's machine the test may";
+    ObserveError::unusable(what, reason)
+}
+
+fn not_pid_1(what: String) -> ObserveError {
+    let reason = "from here only pid 1 can be looked at, or the process has ended; as root on \
+                  the engine's machine the test may look at every process";
+    ObserveError::unusable(what, reason)
 }
 
 fn read(directory: &std::path::Path) -> std::io::Result<Vec<(u32, String)>> {
@@ -92,8 +96,14 @@ impl Observed for OpenFiles {
     }
 
     fn in_full(&self) -> Option<String> {
-        let line = |(number, target): &(u32, String)| format!("{number}: {target}");
-        Some(self.files.iter().map(line).collect::<Vec<_>>().join("\n"))
+        Some(self.to_string())
+    }
+}
+
+/// One descriptor in a line.
+impl fmt::Display for OpenFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.iter().try_for_each(|(number, target)| writeln!(f, "{number}: {target}"))
     }
 }
 
@@ -178,6 +188,19 @@ mod tests {
         let expected = opens("/dev/null").and(matching("^pipe:")).and_not("/etc/shadow").at_most(3);
         assert_eq!(found().assert(&expected), Ok(()));
         assert_eq!(found().files[2], (10, "/var/log/a b -> c.log".to_owned()));
+    }
+
+    #[test]
+    fn what_it_takes_to_look_is_said() {
+        let what = || "the open files of `nginx` in `web`".to_owned();
+        insta::assert_snapshot!(
+            no_list(what()),
+            @"look at the open files of `nginx` in `web`: neither this test nor an `ls` in the image may look at it; as root on the engine's machine the test may"
+        );
+        insta::assert_snapshot!(
+            not_pid_1(what()),
+            @"look at the open files of `nginx` in `web`: from here only pid 1 can be looked at, or the process has ended; as root on the engine's machine the test may look at every process"
+        );
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::engine::ObserveError;
-use super::local::{command, main_process, tool};
+use super::local::{As, main_process, spellings, tool};
 use super::mismatch::{Difference, Expectation, Observed};
 use crate::container::Container;
 
@@ -36,23 +36,27 @@ pub struct Ports {
 pub async fn of(container: &Container) -> Result<Ports, ObserveError> {
     let what = format!("the ports of `{}`", container.node());
     let mut text = String::new();
-    if let Some(process) = main_process(container).await? {
+    if let Some(process) = main_process(container, &what).await? {
         for file in FILES {
             // Without IPv6 there is no `tcp6`.
             text += &tokio::fs::read_to_string(process.join(file)).await.unwrap_or_default();
         }
     } else {
         let files = FILES.map(|file| format!("/proc/self/{file}"));
-        let files = files.iter().map(String::as_str);
-        let cats = [&["cat"][..], &["busybox", "cat"], &["/busybox", "cat"]];
-        let cats = cats.map(|cat| command(cat.iter().copied().chain(files.clone())));
-        let Some(output) = tool(container, cats).await? else {
-            let reason = "the engine is on another machine and there is no `cat` in the image";
-            return Err(ObserveError::unusable(what, reason));
+        let files = files.each_ref().map(String::as_str);
+        let cats = spellings("cat", &files);
+        let Some(output) = tool(container, As::Container, cats).await? else {
+            return Err(no_way(what));
         };
         text = output.stdout_text().into_owned();
     }
     Ok(Ports { node: container.node().to_owned(), listening: listening(&text) })
+}
+
+fn no_way(what: String) -> ObserveError {
+    let reason = "the engine is on another machine and there is no `cat` in the image; where the \
+                  engine is on the test's own machine none is needed";
+    ObserveError::unusable(what, reason)
 }
 
 /// The addresses in the LISTEN state, of a table of TCP sockets as the kernel writes it.
@@ -183,6 +187,14 @@ mod tests {
             @"listening on [::]:80, [::1]:81, 127.0.0.1:82, 0.0.0.0:8000, 127.0.0.1:8001"
         );
         assert_eq!(listening("nonsense\n 0: zz:1 x 0A"), []);
+    }
+
+    #[test]
+    fn what_it_takes_to_look_is_said() {
+        insta::assert_snapshot!(
+            no_way("the ports of `web`".to_owned()),
+            @"look at the ports of `web`: the engine is on another machine and there is no `cat` in the image; where the engine is on the test's own machine none is needed"
+        );
     }
 
     #[test]

@@ -13,7 +13,7 @@ use testcontainers::bollard::query_parameters::TopOptions;
 
 pub use self::matcher::{ProcessMatcher, proc};
 pub use self::tree::{Process, Processes, Row, TreeError};
-use super::engine::{ObserveError, ask};
+use super::engine::{ObserveError, ask, main_pid};
 use super::users::{Names, Owner};
 use crate::container::Container;
 
@@ -28,11 +28,7 @@ const PS_ARGS: &str = "-wwo pid,ppid,uid,args";
 /// `-o pid,ppid,uid,args` (BusyBox's does not).
 pub async fn of(container: &Container) -> Result<Processes, ObserveError> {
     let what = format!("the processes of `{}`", container.node());
-    let state = container.inspect().await?.state.unwrap_or_default();
-    let root = state.pid.and_then(|pid| u32::try_from(pid).ok()).filter(|pid| *pid != 0);
-    let Some(root) = root else {
-        return Err(ObserveError::unusable(what, "it is not running"));
-    };
+    let root = main_pid(container, &what).await?;
     let options = TopOptions { ps_args: PS_ARGS.to_owned() };
     let top = ask(container, &what, |docker, id| async move {
         docker.top_processes(&id, Some(options)).await

@@ -1,7 +1,10 @@
 //! What a container may use, and whether it wanted more.
 
+use std::fmt;
+
 use super::engine::ObserveError;
 use super::mismatch::{Difference, Expectation, Observed};
+use super::size::Size;
 use crate::container::Container;
 
 /// The limits of a container and how it fared with them.
@@ -53,6 +56,35 @@ impl Observed for Resources {
     fn subject(&self) -> String {
         format!("the resources of `{}`", self.node)
     }
+}
+
+/// One line for each limit, and for whatever happened.
+impl fmt::Display for Resources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { node: _, memory, millicpus, pids, .. } = self;
+        writeln!(f, "memory: {}", limit(*memory, |bytes| Size(bytes).to_string()))?;
+        writeln!(f, "processor: {}", limit(*millicpus, processor))?;
+        writeln!(f, "processes: {}", limit(*pids, |count| count.to_string()))?;
+        writeln!(f, "restarts: {}", self.restarts)?;
+        for (is_so, what) in [
+            (self.out_of_memory, "out of memory"),
+            (self.read_only, "read-only root file system"),
+            (self.privileged, "privileged"),
+        ] {
+            if is_so {
+                writeln!(f, "{what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn limit(value: Option<u64>, text: impl FnOnce(u64) -> String) -> String {
+    value.map_or("no limit".to_owned(), text)
+}
+
+fn processor(thousandths: u64) -> String {
+    format!("{thousandths} thousandths of a processor")
 }
 
 /// Limits as they should be; what is not said may be anything. Whatever is expected of its
@@ -108,19 +140,19 @@ impl ResourcesMatcher {
 
 impl Expectation<Resources> for ResourcesMatcher {
     fn differences(&self, found: &Resources) -> Vec<Difference> {
-        let limits = [
-            ("memory", self.memory, found.memory, " bytes"),
-            ("processor", self.millicpus, found.millicpus, " thousandths"),
-            ("processes", self.pids, found.pids, ""),
+        let bytes = |bytes| Size(bytes).to_string();
+        let count = |count: u64| count.to_string();
+        let limits: [(_, _, _, &dyn Fn(u64) -> String); 3] = [
+            ("memory", self.memory, found.memory, &bytes),
+            ("processor", self.millicpus, found.millicpus, &processor),
+            ("processes", self.pids, found.pids, &count),
         ];
-        let limits = limits.into_iter().filter_map(|(place, most, there, unit)| {
+        let limits = limits.into_iter().filter_map(|(place, most, there, text)| {
             let most = most?;
-            let there = match there {
-                Some(there) if there <= most => return None,
-                Some(there) => format!("{there}{unit}"),
-                None => "no limit".to_owned(),
-            };
-            Some(Difference::new(place, format!("at most {most}{unit}"), there))
+            if there.is_some_and(|there| there <= most) {
+                return None;
+            }
+            Some(Difference::new(place, format!("at most {}", text(most)), limit(there, text)))
         });
         let mut differences: Vec<_> = limits.collect();
         if self.read_only && !found.read_only {
@@ -128,14 +160,19 @@ impl Expectation<Resources> for ResourcesMatcher {
             differences.push(Difference::new("root file system", "one to read only", there));
         }
         if found.out_of_memory {
-            let there = "a process that was killed for want of it";
-            differences.push(Difference::new("memory", "enough", there));
+            let limit = limit(found.memory, bytes);
+            let there = format!("one that the kernel killed: the limit is {limit}");
+            differences.push(Difference::new("out of memory", "no process", there));
         }
         if found.restarts > 0 {
             differences.push(Difference::new("restarts", "none", found.restarts.to_string()));
         }
         if found.privileged {
-            differences.push(Difference::new("rights", "those of a container", "all"));
+            differences.push(Difference::new(
+                "rights",
+                "those of a container",
+                "all: it is privileged",
+            ));
         }
         differences
     }
@@ -163,13 +200,21 @@ mod tests {
         let found = Resources { out_of_memory: true, restarts: 2, privileged: true, ..found() };
         insta::assert_snapshot!(found.assert(&expected).unwrap_err(), @r"
         match the resources of `web`
-          memory: expected at most 1048576 bytes, found 67108864 bytes
-          processor: expected at most 1000 thousandths, found 1500 thousandths
+          memory: expected at most 1048576 bytes (1.0 MiB), found 67108864 bytes (64.0 MiB)
+          processor: expected at most 1000 thousandths of a processor, found 1500 thousandths of a processor
           processes: expected at most 100, found no limit
           root file system: expected one to read only, found one that can be written to
-          memory: expected enough, found a process that was killed for want of it
+          out of memory: expected no process, found one that the kernel killed: the limit is 67108864 bytes (64.0 MiB)
           restarts: expected none, found 2
-          rights: expected those of a container, found all
+          rights: expected those of a container, found all: it is privileged
+        ");
+        insta::assert_snapshot!(found, @r"
+        memory: 67108864 bytes (64.0 MiB)
+        processor: 1500 thousandths of a processor
+        processes: no limit
+        restarts: 2
+        out of memory
+        privileged
         ");
     }
 }

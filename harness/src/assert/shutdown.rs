@@ -1,17 +1,20 @@
 //! How a container ends when it is told to.
 //!
 //! When the main process of a container ends, the kernel kills all others: none outlives it. So
-//! what to look for is not who is left but who was not told: a worker that could not say
-//! goodbye has not written its last line.
+//! what to look for is not who is left but who was orphaned on the way: a worker that was killed
+//! because its master ended first has not written its last line.
+//! [`ShutdownMatcher::says_times`] expects one from each.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use testcontainers::bollard::query_parameters::KillContainerOptions;
 
-use super::engine::{ObserveError, ask};
+use super::engine::{ObserveError, ask, main_pid};
 use super::mismatch::{Difference, Expectation, Observed};
 use super::text::Text;
 use crate::container::Container;
+use crate::ending::Exit;
 use crate::line::LogTail;
 use crate::wait::WaitError;
 
@@ -45,6 +48,7 @@ pub async fn send(
 ) -> Result<Shutdown, ObserveError> {
     let what = format!("the end of `{}` by {signal}", container.node());
     let options = KillContainerOptions { signal: signal.to_owned() };
+    main_pid(container, &what).await?;
     let begun = Instant::now();
     ask(
         container,
@@ -55,7 +59,7 @@ pub async fn send(
     let code = match container.wait_exit(deadline).await {
         Ok(code) => Some(code),
         Err(WaitError::TimedOut { .. }) => None,
-        Err(error) => return Err(ObserveError::unusable(what, error.to_string())),
+        Err(error) => return Err(error.into()),
     };
     let took = begun.elapsed();
     let state = container.inspect().await?.state.unwrap_or_default();
@@ -79,6 +83,22 @@ impl Observed for Shutdown {
     }
 }
 
+/// The exit and the last lines, without the time, which is another one each time.
+impl fmt::Display for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.exit() {
+            Some(exit) => write!(f, "{exit}{}", self.tail),
+            None => write!(f, "still running{}", self.tail),
+        }
+    }
+}
+
+impl Shutdown {
+    fn exit(&self) -> Option<Exit> {
+        Some(Exit { code: self.code?, oom_killed: self.out_of_memory })
+    }
+}
+
 /// An end as it should be.
 ///
 /// ```
@@ -95,8 +115,8 @@ pub struct ShutdownMatcher {
     pub code: i64,
     /// How long it may take.
     pub within: Option<Duration>,
-    /// What should be among its last lines, on whichever stream; each of them.
-    pub says: Vec<Text>,
+    /// What should be among its last lines, on whichever stream, and on how many of them.
+    pub says: Vec<(Text, usize)>,
 }
 
 /// An end with this exit code.
@@ -115,8 +135,15 @@ impl ShutdownMatcher {
 
     /// Names a line that should be among its last fifty.
     #[must_use]
-    pub fn says(mut self, line: impl Into<Text>) -> Self {
-        self.says.push(line.into());
+    pub fn says(self, line: impl Into<Text>) -> Self {
+        self.says_times(1, line)
+    }
+
+    /// Says how many such lines should be among its last fifty, or more: one from each process
+    /// that has to be told of the end, so that none was orphaned and killed.
+    #[must_use]
+    pub fn says_times(mut self, count: usize, line: impl Into<Text>) -> Self {
+        self.says.push((line.into(), count));
         self
     }
 }
@@ -126,7 +153,7 @@ impl Expectation<Shutdown> for ShutdownMatcher {
         let mut differences = Vec::new();
         if found.code != Some(self.code) {
             let there = describe(found);
-            differences.push(Difference::new("exit code", self.code.to_string(), there));
+            differences.push(Difference::new("exit", format!("code {}", self.code), there));
         }
         if let (Some(limit), Some(_)) =
             (self.within.filter(|limit| *limit < found.took), found.code)
@@ -136,43 +163,37 @@ impl Expectation<Shutdown> for ShutdownMatcher {
             differences.push(Difference::new("time", limit, took));
         }
         let lines = || found.tail.stdout.iter().chain(&found.tail.stderr);
-        for text in &self.says {
-            if !lines().any(|line| text.fits(line.as_bytes())) {
-                let nearest = text.nearest(lines().map(String::as_str));
-                let nearest = nearest.map(|line| format!("`{line}`"));
-                let there = "no such line";
-                differences
-                    .push(Difference::new("last lines", text.to_string(), there).nearest(nearest));
+        for (text, count) in &self.says {
+            let (said, others): (Vec<_>, Vec<_>) =
+                lines().partition(|line| text.fits(line.as_bytes()));
+            if said.len() >= *count {
+                continue;
             }
+            let expected =
+                if *count == 1 { text.to_string() } else { format!("{text} {count} times") };
+            let there = match said.len() {
+                0 => "no such line".to_owned(),
+                said => {
+                    format!("{said} of them: was a process killed because another ended first?")
+                }
+            };
+            let nearest = text.nearest(others.into_iter().map(String::as_str));
+            let nearest = nearest.map(|line| format!("`{line}`"));
+            differences.push(Difference::new("last lines", expected, there).nearest(nearest));
         }
         differences
     }
 }
 
-/// What an exit code means where it says more than its number does.
+/// How it ended, and what to do about it if it did not.
 fn describe(found: &Shutdown) -> String {
-    const SIGNALS: [(i64, &str); 7] = [
-        (1, "SIGHUP"),
-        (2, "SIGINT"),
-        (3, "SIGQUIT"),
-        (6, "SIGABRT"),
-        (9, "SIGKILL"),
-        (11, "SIGSEGV"),
-        (15, "SIGTERM"),
-    ];
-    let Some(code) = found.code else {
-        let seconds = found.took.as_secs_f64();
-        return format!(
-            "it still running after {seconds:.1} s: as pid 1 it has to handle the signal itself, or \
-             needs an init such as tini before it"
-        );
-    };
-    if found.out_of_memory {
-        return format!("{code}, out of memory");
-    }
-    match SIGNALS.iter().find(|(number, _)| code == 128 + number) {
-        Some((_, signal)) => format!("{code}, which is that of a process ended by {signal}"),
-        None => code.to_string(),
+    match found.exit() {
+        Some(exit) => exit.to_string(),
+        None => format!(
+            "it still running after {:.1} s: as pid 1 it has to handle the signal itself, or needs \
+             an init such as tini before it",
+            found.took.as_secs_f64()
+        ),
     }
 }
 
@@ -205,13 +226,14 @@ mod tests {
     #[test]
     fn everything_that_differs_is_said() {
         let expected = exits(0).within(Duration::from_secs(3)).says("worker 2 left");
-        let expected = expected.says(matching("^bye$"));
+        let expected = expected.says(matching("^bye$")).says_times(2, matching("worker . left"));
         insta::assert_snapshot!(end(Some(143)).assert(&expected).unwrap_err(), @r"
         match the end of `web` by SIGTERM
-          exit code: expected 0, found 143, which is that of a process ended by SIGTERM
+          exit: expected code 0, found code 143 (SIGTERM)
           time: expected at most 3.0 s, found 3.2 s
           last lines: expected `worker 2 left`, found no such line; nearest is `worker 1 left`
           last lines: expected /^bye$/, found no such line
+          last lines: expected /worker . left/ 2 times, found 1 of them: was a process killed because another ended first?
           found in full:
             stdout, last lines:
                 worker 1 left
@@ -223,7 +245,7 @@ mod tests {
     fn who_does_not_end_is_told_why() {
         insta::assert_snapshot!(end(None).assert(&exits(0)).unwrap_err(), @r"
         match the end of `web` by SIGTERM
-          exit code: expected 0, found it still running after 3.2 s: as pid 1 it has to handle the signal itself, or needs an init such as tini before it
+          exit: expected code 0, found it still running after 3.2 s: as pid 1 it has to handle the signal itself, or needs an init such as tini before it
           found in full:
             stdout, last lines:
                 worker 1 left
@@ -232,7 +254,7 @@ mod tests {
         let killed = Shutdown { out_of_memory: true, ..end(Some(137)) };
         insta::assert_snapshot!(killed.assert(&exits(0)).unwrap_err(), @r"
         match the end of `web` by SIGTERM
-          exit code: expected 0, found 137, out of memory
+          exit: expected code 0, found code 137 (SIGKILL; out of memory)
           found in full:
             stdout, last lines:
                 worker 1 left

@@ -4,6 +4,8 @@ use std::fmt;
 
 use regex::bytes::Regex;
 
+use crate::similarity::Likeness;
+
 /// Text as a test expects it. Strings turn into the exact kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
@@ -35,10 +37,17 @@ impl Text {
         }
     }
 
-    /// Of what is there, what comes nearest: that with the fewest edits for an exact text; a
-    /// pattern has no such thing.
+    /// Of what is there, what comes nearest: that with the fewest edits for an exact text, that
+    /// which has most of its literal text for a pattern.
     pub(crate) fn nearest<'a>(&self, there: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-        let Self::Exact(expected) = self else { return None };
+        let expected = match self {
+            Self::Exact(expected) => expected,
+            Self::Matching(pattern) => {
+                let likeness = Likeness::to(pattern);
+                let score = |text: &&str| likeness.of(text.as_bytes());
+                return there.into_iter().filter(|text| score(text).is_some()).max_by_key(score);
+            }
+        };
         let distance = |text: &&str| strsim::levenshtein(expected, text);
         there.into_iter().min_by_key(distance).filter(|text| {
             // What shares less than half is not what was meant.
@@ -101,5 +110,7 @@ mod tests {
         assert_eq!(Text::from("DJANGO_DEBG").nearest(there), Some("DJANGO_DEBUG"));
         assert_eq!(Text::from("LANG").nearest(there), None);
         assert_eq!(Text::from("x").nearest([]), None);
+        assert_eq!(matching("^DJANGO_DEBUG_LEVEL$").nearest(there), Some("DJANGO_DEBUG"));
+        assert_eq!(matching("^WORKERS").nearest(there), None);
     }
 }

@@ -67,11 +67,8 @@ impl Names {
     }
 
     async fn read(container: &Container, path: &str) -> Result<Self, ObserveError> {
-        match super::files::content(container, path).await {
-            Ok(bytes) => Ok(Self::parse(&String::from_utf8_lossy(&bytes))),
-            Err(ObserveError::Absent { .. }) => Ok(Self::default()),
-            Err(error) => Err(error),
-        }
+        let content = super::files::content(container, path).await?.unwrap_or_default();
+        Ok(Self::parse(&String::from_utf8_lossy(&content)))
     }
 
     /// Root is called root by everyone, and by images without any users as well.

@@ -2,6 +2,7 @@
 
 use super::{File, FileKind};
 use crate::assert::mismatch::{Difference, Expectation};
+use crate::assert::size::Size;
 use crate::assert::text::Text;
 use crate::assert::users::Owner;
 
@@ -28,6 +29,8 @@ pub struct FileMatcher {
     pub owner: Option<Text>,
     /// The name or number of its group.
     pub group: Option<Text>,
+    /// Its smallest size in bytes.
+    pub size_at_least: Option<u64>,
     /// Its largest size in bytes.
     pub size_at_most: Option<u64>,
     /// What should be found in it, each of them.
@@ -52,6 +55,12 @@ pub fn socket() -> FileMatcher {
     FileMatcher::new(FileKind::Socket)
 }
 
+/// Nothing at the path.
+#[must_use]
+pub fn absent() -> FileMatcher {
+    FileMatcher::new(FileKind::Absent)
+}
+
 /// A symbolic link.
 pub fn symlink(target: impl Into<Text>) -> FileMatcher {
     let target = Some(target.into());
@@ -60,8 +69,16 @@ pub fn symlink(target: impl Into<Text>) -> FileMatcher {
 
 impl FileMatcher {
     fn new(kind: FileKind) -> Self {
-        let (target, mode, owner, group, size_at_most) = (None, None, None, None, None);
-        Self { kind, target, mode, owner, group, size_at_most, content: Vec::new() }
+        Self {
+            kind,
+            target: None,
+            mode: None,
+            owner: None,
+            group: None,
+            size_at_least: None,
+            size_at_most: None,
+            content: Vec::new(),
+        }
     }
 
     /// Says what its permission bits are, such as `0o644` or `0o4755`.
@@ -82,6 +99,13 @@ impl FileMatcher {
     #[must_use]
     pub fn group(mut self, group: impl Into<Text>) -> Self {
         self.group = Some(group.into());
+        self
+    }
+
+    /// Says how many bytes it has at least.
+    #[must_use]
+    pub fn size_at_least(mut self, bytes: u64) -> Self {
+        self.size_at_least = Some(bytes);
         self
     }
 
@@ -116,12 +140,20 @@ impl FileMatcher {
 
     fn compare_content(&self, found: &File) -> Vec<Difference> {
         let Some(bytes) = &found.content else {
-            let found = "nothing: only `files::read` asks for it";
-            let unread = |text: &Text| Difference::new("content", text.to_string(), found);
+            let found = match &found.kind {
+                FileKind::Regular => "nothing: only `files::read` asks for it".to_owned(),
+                kind => format!("{kind}, which has none"),
+            };
+            let unread = |text: &Text| Difference::new("content", text.to_string(), found.as_str());
             return self.content.iter().map(unread).collect();
         };
         let missing = self.content.iter().filter(|text| !text.fits(bytes));
-        missing.map(|text| Difference::new("content", text.to_string(), excerpt(bytes))).collect()
+        let text = String::from_utf8_lossy(bytes);
+        let differs = |expected: &Text| {
+            let line = expected.nearest(text.lines()).map(|line| format!("`{line}`"));
+            Difference::new("content", expected.to_string(), excerpt(bytes)).nearest(line)
+        };
+        missing.map(differs).collect()
     }
 }
 
@@ -132,7 +164,8 @@ fn excerpt(bytes: &[u8]) -> String {
     let lines: Vec<_> = text.lines().take(LINES).collect();
     let rest = text.lines().count() - lines.len();
     let rest = if rest == 0 { String::new() } else { format!("\n    and {rest} more lines") };
-    format!("{} bytes:\n    {}{rest}", bytes.len(), lines.join("\n    "))
+    let lines = lines.iter().map(|line| format!("\n    {line}")).collect::<String>();
+    format!("{}{}{lines}{rest}", Size(bytes.len() as u64), if lines.is_empty() { "" } else { ":" })
 }
 
 impl Expectation<File> for FileMatcher {
@@ -144,7 +177,11 @@ impl Expectation<File> for FileMatcher {
                 FileKind::Symlink(_) => "a link".to_owned(),
                 kind => kind.to_string(),
             };
-            differences.push(Difference::new("kind", expected, found.kind.to_string()));
+            let difference = Difference::new("kind", expected, found.kind.to_string());
+            differences.push(difference.nearest(found.nearest.clone()));
+        }
+        if found.kind == FileKind::Absent {
+            return differences;
         }
         if let (Some(target), FileKind::Symlink(there)) = (&self.target, &found.kind)
             && !target.fits(there.as_bytes())
@@ -156,11 +193,17 @@ impl Expectation<File> for FileMatcher {
             differences.push(Difference::new("mode", mode, there));
         }
         differences.extend(self.compare_owner(found));
-        if let Some(most) = self.size_at_most.filter(|most| *most < found.size) {
-            let (most, there) = (format!("at most {most} bytes"), format!("{} bytes", found.size));
-            differences.push(Difference::new("size", most, there));
+        if let Some(least) = self.size_at_least.filter(|least| *least > found.size) {
+            let least = format!("at least {}", Size(least));
+            differences.push(Difference::new("size", least, Size(found.size).to_string()));
         }
-        differences.extend(self.compare_content(found));
+        if let Some(most) = self.size_at_most.filter(|most| *most < found.size) {
+            let most = format!("at most {}", Size(most));
+            differences.push(Difference::new("size", most, Size(found.size).to_string()));
+        }
+        if alike {
+            differences.extend(self.compare_content(found));
+        }
         differences
     }
 }
@@ -175,20 +218,20 @@ mod tests {
     fn config() -> File {
         let users = Names::parse("app:x:1000:1000::/:/bin/sh");
         File {
-            node: "web".to_owned(),
-            path: "/etc/app.toml".to_owned(),
             kind: FileKind::Regular,
             mode: 0o600,
             size: 21,
             owner: Some((Owner::new(1000, &users), Owner::new(33, &Names::default()))),
             content: Some(b"workers = 2\ntls = no\n".to_vec()),
+            ..File::new("web", "/etc/app.toml")
         }
     }
 
     #[test]
     fn what_is_as_expected_is() {
         let expected = regular().mode(0o600).owner("app").owner("1000").group("33");
-        let expected = expected.size_at_most(21).content(matching("(?m)^tls = (yes|no)$"));
+        let expected =
+            expected.size_at_least(21).size_at_most(21).content(matching("(?m)^tls = (yes|no)$"));
         assert_eq!(config().assert(&expected), Ok(()));
     }
 
@@ -202,7 +245,7 @@ mod tests {
           owner: expected `root`, found `app` (1000)
           group: expected `app`, found 33
           size: expected at most 20 bytes, found 21 bytes
-          content: expected /(?m)^workers = 4$/, found 21 bytes:
+          content: expected /(?m)^workers = 4$/; nearest is `workers = 2`; found 21 bytes:
             workers = 2
             tls = no
         ");
@@ -235,5 +278,50 @@ mod tests {
           owner: expected `app`, found nothing: `files::stat` does not ask for it, `files::at` does
           content: expected ``, found nothing: only `files::read` asks for it
         ");
+    }
+
+    #[test]
+    fn that_there_is_nothing_is_said_with_what_comes_nearest() {
+        let nearest = Some("`/etc/app.toml`".to_owned());
+        let nothing = File { nearest, ..File::new("web", "/etc/app.tml") };
+        assert_eq!(nothing.assert(&absent()), Ok(()));
+        insta::assert_snapshot!(nothing.assert(&regular().mode(0o600)).unwrap_err(), @r"
+        match file `/etc/app.tml` of `web`
+          kind: expected a regular file, found nothing; nearest is `/etc/app.toml`
+        ");
+        insta::assert_snapshot!(config().assert(&absent()).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          kind: expected nothing, found a regular file
+        ");
+    }
+
+    #[test]
+    fn what_has_no_content_is_said() {
+        let empty = File { size: 0, content: Some(Vec::new()), ..config() };
+        let expected = regular().size_at_least(1).content("x");
+        insta::assert_snapshot!(empty.assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          size: expected at least 1 byte, found 0 bytes
+          content: expected `x`, found 0 bytes
+        ");
+        let directory_found = File { kind: FileKind::Directory, content: None, ..config() };
+        let expected = directory().content(matching("x"));
+        insta::assert_snapshot!(directory_found.assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          content: expected /x/, found a directory, which has none
+        ");
+        let socket_found = File { kind: FileKind::Socket, ..directory_found };
+        insta::assert_snapshot!(socket_found.assert(&regular().content("x")).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          kind: expected a regular file, found a socket
+        ");
+    }
+
+    #[test]
+    fn of_a_long_file_the_first_lines_are_shown() {
+        let content = (1..=30).map(|line| format!("line {line}\n")).collect::<String>();
+        let long = File { content: Some(content.into_bytes()), ..config() };
+        let message = long.assert(&regular().content(matching("^none$"))).unwrap_err().to_string();
+        assert!(message.ends_with("\n    line 20\n    and 10 more lines"), "{message}");
     }
 }

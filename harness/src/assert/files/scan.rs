@@ -1,7 +1,9 @@
 //! All files of a directory.
 
+use std::fmt;
+
 use super::archive::{self, Content, Reach};
-use super::{File, FileKind};
+use super::{File, FileKind, inside};
 use crate::assert::engine::ObserveError;
 use crate::assert::mismatch::{Difference, Expectation, Observed};
 use crate::assert::text::Text;
@@ -20,38 +22,48 @@ pub struct FileTree {
 }
 
 /// The directory at the path with all that is in it. One request, which carries the contents
-/// of all files past: ask for `/` of a large image only if all of it matters.
+/// of all files past: ask for `/` of a large image only if all of it matters. Sockets are not
+/// in it, and neither is what lies in memory.
 ///
 /// # Errors
 ///
-/// There is no such directory, or the engine refuses.
+/// There is no such directory, it lies in memory, or the engine refuses.
 pub async fn under(container: &Container, path: &str) -> Result<FileTree, ObserveError> {
+    super::absolute(container, path)?;
+    if inside::holds(container, path).await? {
+        return Err(in_memory(container.node(), path));
+    }
     let entries = archive::entries(container, path, Content::Left, Reach::All).await?;
     let (users, groups) = (Names::users(container).await?, Names::groups(container).await?);
     let node = container.node().to_owned();
     let file = |entry: archive::Entry| {
-        let place = place(path, &entry.path);
-        entry.file(&node, place, &users, &groups)
+        let place = archive::place(path, &entry.path);
+        entry.file(&node, &place, &users, &groups)
     };
     let files = entries.into_iter().map(file).collect();
     Ok(FileTree { node: node.clone(), path: path.to_owned(), files })
 }
 
-/// Where an entry is in the container: an archive's names begin with the last part of the path
-/// that was asked for.
-fn place(asked: &str, entry: &str) -> String {
-    let asked = asked.trim_end_matches('/');
-    let (_, inside) = entry.trim_end_matches('/').split_once('/').unwrap_or_default();
-    match (asked, inside) {
-        ("", "") => "/".to_owned(),
-        (_, "") => asked.to_owned(),
-        _ => format!("{asked}/{inside}"),
+impl Observed for FileTree {
+    fn subject(&self) -> String {
+        subject(&self.node, &self.path)
     }
 }
 
-impl Observed for FileTree {
-    fn subject(&self) -> String {
-        format!("the files under `{}` of `{}`", self.path, self.node)
+fn in_memory(node: &str, path: &str) -> ObserveError {
+    let reason = "it lies in memory (tmpfs, /dev, /proc, /sys), which the engine cannot list; \
+                  `files::at` looks at one file there";
+    ObserveError::unusable(subject(node, path), reason)
+}
+
+fn subject(node: &str, path: &str) -> String {
+    format!("the files under `{path}` of `{node}`")
+}
+
+/// One file in a line.
+impl fmt::Display for FileTree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.files.iter().try_for_each(|file| writeln!(f, "{file}"))
     }
 }
 
@@ -113,15 +125,7 @@ mod tests {
     fn tree() -> FileTree {
         let file = |path: &str, kind: FileKind, mode: u32| {
             let root = Owner { id: 0, name: Some("root".to_owned()) };
-            File {
-                node: "web".to_owned(),
-                path: path.to_owned(),
-                kind,
-                mode,
-                size: 0,
-                owner: Some((root.clone(), root)),
-                content: None,
-            }
+            File { kind, mode, owner: Some((root.clone(), root)), ..File::new("web", path) }
         };
         FileTree {
             node: "web".to_owned(),
@@ -159,10 +163,19 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_where_it_was_asked_for() {
-        assert_eq!(place("/etc/", "etc/"), "/etc");
-        assert_eq!(place("/usr/share", "share/doc/x"), "/usr/share/doc/x");
-        assert_eq!(place("/", "/"), "/");
-        assert_eq!(place("/", "/etc/passwd"), "/etc/passwd");
+    fn what_lies_in_memory_is_no_tree() {
+        insta::assert_snapshot!(
+            in_memory("web", "/run"),
+            @"look at the files under `/run` of `web`: it lies in memory (tmpfs, /dev, /proc, /sys), which the engine cannot list; `files::at` looks at one file there"
+        );
+    }
+
+    #[test]
+    fn a_tree_is_a_list() {
+        let files = tree().files.split_off(5);
+        insta::assert_snapshot!(FileTree { files, ..tree() }, @r"
+        /etc/app.toml: a regular file, mode 0666, `root` (0):`root` (0), 0 bytes
+        /var/local: a directory, mode 2775, `root` (0):`root` (0)
+        ");
     }
 }

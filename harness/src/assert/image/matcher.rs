@@ -2,6 +2,7 @@
 
 use super::Metadata;
 use crate::assert::mismatch::{Difference, Expectation};
+use crate::assert::size::Size;
 use crate::assert::text::Text;
 
 /// What an image should say about itself; what is not said here may be anything.
@@ -92,7 +93,8 @@ impl MetadataMatcher {
         self.rule(Rule::NoHealthcheck)
     }
 
-    /// An environment variable.
+    /// An environment variable. If it differs and its name sounds like a secret, its value is
+    /// not shown.
     #[must_use]
     pub fn env(self, name: impl Into<String>, value: impl Into<Text>) -> Self {
         self.rule(Rule::Entry("env", name.into(), value.into()))
@@ -115,6 +117,12 @@ impl MetadataMatcher {
     #[must_use]
     pub fn exposes(self, port: u16) -> Self {
         self.rule(Rule::Member("port", format!("{port}/tcp")))
+    }
+
+    /// An exposed UDP port.
+    #[must_use]
+    pub fn exposes_udp(self, port: u16) -> Self {
+        self.rule(Rule::Member("port", format!("{port}/udp")))
     }
 
     /// A path that gets a volume.
@@ -195,8 +203,8 @@ impl Rule {
         let largest = || found.layers.iter().max_by_key(|layer| layer.size);
         match self {
             Self::Size(most) if found.size > *most => {
-                let (most, there) =
-                    (format!("at most {most} bytes"), format!("{} bytes", found.size));
+                let most = format!("at most {}", Size(*most));
+                let there = Size(found.size).to_string();
                 let largest = largest().map(|layer| format!("its largest layer: {layer}"));
                 let there = largest.map_or(there.clone(), |largest| format!("{there}, {largest}"));
                 vec![Difference::new("size", most, there)]
@@ -209,7 +217,7 @@ impl Rule {
                 let large = found.layers.iter().enumerate().filter(|(_, layer)| layer.size > *most);
                 let difference = |(index, layer): (usize, &super::Layer)| {
                     let place = format!("layer {}", index + 1);
-                    Difference::new(place, format!("at most {most} bytes"), layer.to_string())
+                    Difference::new(place, format!("at most {}", Size(*most)), layer.to_string())
                 };
                 large.map(difference).collect()
             }
@@ -235,13 +243,27 @@ fn entry(place: &str, name: &str, text: &Text, found: &Metadata) -> Option<Diffe
     let place = format!("{place} `{name}`");
     match entries.get(name) {
         Some(value) if text.fits(value.as_bytes()) => None,
+        Some(_) if is_secret(name) => {
+            let there = "another value, which may be a secret and is not shown";
+            Some(Difference::new(place, "a certain value", there))
+        }
         Some(value) => Some(Difference::new(place, text.to_string(), format!("`{value}`"))),
         None => {
             let nearest = Text::from(name).nearest(entries.keys().map(String::as_str));
             let nearest = nearest.map(|nearest| format!("`{nearest}`"));
-            Some(Difference::new(place, text.to_string(), "nothing of that name").nearest(nearest))
+            let expected =
+                if is_secret(name) { "a certain value".to_owned() } else { text.to_string() };
+            Some(Difference::new(place, expected, "nothing of that name").nearest(nearest))
         }
     }
+}
+
+/// Whether a variable of this name may hold what nobody should read in the log of a CI job.
+pub(super) fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"]
+        .iter()
+        .any(|word| name.contains(word))
 }
 
 fn quoted(words: &[String]) -> String {
@@ -307,6 +329,7 @@ mod tests {
             .label("version", matching("."))
             .exposes(80)
             .exposes(8080)
+            .exposes_udp(53)
             .volume("/data")
             .size_at_most(299)
             .layers_at_most(1)
@@ -325,6 +348,7 @@ mod tests {
           label `version`: expected /./, found nothing of that name
           ports: expected `80/tcp`, found ["8000/tcp"]; nearest is `8000/tcp`
           ports: expected `8080/tcp`, found ["8000/tcp"]; nearest is `8000/tcp`
+          ports: expected `53/udp`, found ["8000/tcp"]
           volumes: expected `/data`, found nothing
           size: expected at most 299 bytes, found 300 bytes, its largest layer: 200 bytes by `RUN apt-get install`
           layers: expected at most 1, found 2
@@ -339,5 +363,12 @@ mod tests {
         match image `bakery:1`
           env: expected no /(?i)password/, found `DB_PASSWORD`
         ");
+        let expected = meta().env("DB_PASSWORD", "").env("API_TOKEN", "f00");
+        insta::assert_snapshot!(found().assert(&expected).unwrap_err(), @r"
+        match image `bakery:1`
+          env `DB_PASSWORD`: expected a certain value, found another value, which may be a secret and is not shown
+          env `API_TOKEN`: expected a certain value, found nothing of that name
+        ");
+        assert!(!found().to_string().contains("hunter2"), "{}", found());
     }
 }

@@ -107,14 +107,10 @@ impl ProcessMatcher {
                     let near = left.remove(index);
                     differences.extend(child.compare(&format!("{place} > {child}"), near));
                 }
-                None => differences.push(
-                    Difference::new(
-                        format!("{place}, children"),
-                        child.to_string(),
-                        "no process for it",
-                    )
-                    .nearest(left.first().map(ToString::to_string)),
-                ),
+                None => {
+                    let (place, child) = (format!("{place}, children"), child.to_string());
+                    differences.push(Difference::new(place, child, "no process for it"));
+                }
             }
         }
         if !self.others {
@@ -256,5 +252,43 @@ mod tests {
               `sshd` as `root` (0)
         ");
         assert!(site.assert(&expected().any_others()).unwrap_err().differences.len() == 1);
+    }
+
+    /// A pattern has a nearest process too: the one with most of its text.
+    #[test]
+    fn what_was_probably_meant_is_compared() {
+        let mut expected = expected();
+        expected.children[1].children[0].args = matching(r"^gunicorn: worker \[shop\]$");
+        insta::assert_snapshot!(site().assert(&expected).unwrap_err(), @r"
+        match the processes of `web`
+          pid 1 > `gunicorn: master [web]` as `app` > /^gunicorn: worker \[shop\]$/, args: expected /^gunicorn: worker \[shop\]$/, found `gunicorn: worker [web]`
+          found in full:
+            `tini -- start` as `root` (0)
+              `gunicorn: master [web]` as `app` (1000)
+                `gunicorn: worker [web]` as `app` (1000)
+              `nginx: master process` as `root` (0)
+                `nginx: worker process` as `www-data` (1000)
+                `nginx: worker process` as `www-data` (1000)
+        ");
+    }
+
+    #[test]
+    fn what_resembles_nothing_is_missing_and_surplus() {
+        let found = Processes {
+            node: "web".to_owned(),
+            root: process("init", "root", [process("/usr/sbin/sshd -D", "root", [])]),
+            entered: vec![process("sh", "root", [])],
+        };
+        let expected = proc("init").child(proc(matching("^nginx")).user("root"));
+        insta::assert_snapshot!(found.assert(&expected).unwrap_err(), @r"
+        match the processes of `web`
+          pid 1, children: expected /^nginx/ as `root`, found no process for it
+          pid 1, children: expected no other, found `/usr/sbin/sshd -D` as `root` (0)
+          found in full:
+            `init` as `root` (0)
+              `/usr/sbin/sshd -D` as `root` (0)
+            entered from outside:
+              `sh` as `root` (0)
+        ");
     }
 }
