@@ -283,6 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_has_a_name() {
+        use FileKind::{Absent, Device, Directory, Pipe, Regular, Socket, Symlink};
+        let kinds = [Regular, Directory, Symlink("/x".to_owned()), Socket, Pipe, Device, Absent];
+        insta::assert_snapshot!(
+            kinds.map(|kind| kind.to_string()).join(", "),
+            @"a regular file, a directory, a link to `/x`, a socket, a pipe, a device, nothing"
+        );
+    }
+
+    #[test]
     fn a_path_is_absolute() {
         insta::assert_snapshot!(
             relative("web", "etc/app.toml"),

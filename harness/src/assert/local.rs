@@ -33,8 +33,8 @@ pub(crate) async fn process(container: &Container, pid: u32) -> Option<PathBuf> 
 pub(crate) enum As {
     /// Who the container runs as.
     Container,
-    /// Who may look at every file.
-    Root,
+    /// The user of this number; 0 may look at every file.
+    User(u32),
 }
 
 /// Runs the first of the commands whose program is in the image.
@@ -45,7 +45,10 @@ pub(crate) async fn tool(
 ) -> Result<Option<ExecOutput>, ObserveError> {
     for command in commands {
         let exec = container.exec(command);
-        let exec = if user == As::Root { exec.user("0") } else { exec };
+        let exec = match user {
+            As::Container => exec,
+            As::User(number) => exec.user(number.to_string()),
+        };
         match exec.await {
             Ok(output) if is_missing(&output) => {}
             Ok(output) => return Ok(Some(output)),

@@ -56,7 +56,7 @@ pub async fn reach(container: &Container, host: &str, port: u16) -> Result<Reach
         let said = connected.stderr_text();
         let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
         if last.is_empty() {
-            format!("no connection (code {})", connected.code)
+            format!("no connection, code {}", connected.code)
         } else {
             last.to_owned()
         }
@@ -286,6 +286,11 @@ mod tests {
         insta::assert_snapshot!(unknown.assert(&Way::Open).unwrap_err(), @r"
         match the way from `web` to `db` port 5432
           connection: expected one that is made, found `nc: bad address 'db'`, because its name leads to no address: are both on one network?
+        ");
+        let untold = Reach { resolved: None, ..found(true, Some("no connection, code 1")) };
+        insta::assert_snapshot!(untold.assert(&Way::Open).unwrap_err(), @r"
+        match the way from `web` to `db` port 5432
+          connection: expected one that is made, found `no connection, code 1`
         ");
         insta::assert_snapshot!(found(true, None).assert(&Way::Closed).unwrap_err(), @r"
         match the way from `web` to `db` port 5432

@@ -2,10 +2,12 @@
 //!
 //! The engine's API does not tell. The kernel does, to who may look: if the engine is on this
 //! machine and this process may read `/proc/<pid>/fd` of the container's (as root, usually), any
-//! process of any image can be looked at. If not, pid 1 is looked at by `ls` in the container,
-//! as the container's user.
+//! process of any image can be looked at. If not, `ls` in the container looks, as the user of the
+//! process. It takes the number that the process has in there, which the kernel of this machine
+//! tells everybody; of an engine on another machine only that of pid 1 is known.
 
 use std::fmt;
+use std::path::Path;
 
 use super::engine::ObserveError;
 use super::local::{As, process as local_process, spellings, tool};
@@ -29,8 +31,8 @@ pub struct OpenFiles {
 ///
 /// # Errors
 ///
-/// The process is gone; or it cannot be looked at from here, and it is not pid 1 or there is no
-/// `ls` in the image.
+/// The process is gone; or it cannot be looked at from here, and there is no `ls` in the image
+/// that could, or its number in the container is not known.
 pub async fn of(
     container: &Container,
     processes: &Processes,
@@ -38,18 +40,36 @@ pub async fn of(
 ) -> Result<OpenFiles, ObserveError> {
     let what = format!("the open files of `{}` in `{}`", process.args, container.node());
     let local = local_process(container, process.pid).await;
-    let read = local.and_then(|path| read(&path.join("fd")).ok());
+    let read = local.as_deref().and_then(|path| read(&path.join("fd")).ok());
     let files = match read {
         Some(files) => files,
-        None if process.pid == processes.root.pid => {
-            let list = spellings("ls", &["-l", "/proc/1/fd"]);
-            let output = tool(container, As::Container, list).await?;
-            let output = output.filter(|output| output.code == 0);
-            parse(&output.ok_or_else(|| no_list(what))?.stdout_text())
+        None => {
+            let is_first = process.pid == processes.root.pid;
+            let number = if is_first { Some(1) } else { local.as_deref().and_then(inner_number) };
+            let number = number.ok_or_else(|| no_number(what.clone()))?;
+            let list = spellings("ls", &["-l", &format!("/proc/{number}/fd")]);
+            let output = tool(container, As::User(process.user.id), list).await?;
+            let files = output.map(|output| parse(&output.stdout_text())).unwrap_or_default();
+            // `ls` fails as well if one of many has been closed since, and lists the others.
+            if files.is_empty() {
+                return Err(no_list(what));
+            }
+            files
         }
-        None => return Err(not_pid_1(what)),
     };
     Ok(OpenFiles { node: container.node().to_owned(), args: process.args.clone(), files })
+}
+
+/// The number a process has in its container.
+fn inner_number(process: &Path) -> Option<u32> {
+    innermost(&std::fs::read_to_string(process.join("status")).ok()?)
+}
+
+/// The last of the numbers that the kernel's status gives: one for each namespace, the outermost
+/// first.
+fn innermost(status: &str) -> Option<u32> {
+    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().next_back()?.parse().ok()
 }
 
 fn no_list(what: String) -> ObserveError {
@@ -58,13 +78,13 @@ fn no_list(what: String) -> ObserveError {
     ObserveError::unusable(what, reason)
 }
 
-fn not_pid_1(what: String) -> ObserveError {
-    let reason = "from here only pid 1 can be looked at, or the process has ended; as root on \
-                  the engine's machine the test may look at every process";
+fn no_number(what: String) -> ObserveError {
+    let reason = "it has ended, or the engine is on another machine, where only pid 1 can be \
+                  looked at";
     ObserveError::unusable(what, reason)
 }
 
-fn read(directory: &std::path::Path) -> std::io::Result<Vec<(u32, String)>> {
+fn read(directory: &Path) -> std::io::Result<Vec<(u32, String)>> {
     let mut files = Vec::new();
     for entry in directory.read_dir()? {
         let entry = entry?;
@@ -191,6 +211,12 @@ mod tests {
     }
 
     #[test]
+    fn the_number_inside_is_the_last_one() {
+        assert_eq!(innermost("Name:\tnginx\nPid:\t4711\nNSpid:\t4711\t23\t7\n"), Some(7));
+        assert_eq!(innermost("Name:\tnginx\n"), None);
+    }
+
+    #[test]
     fn what_it_takes_to_look_is_said() {
         let what = || "the open files of `nginx` in `web`".to_owned();
         insta::assert_snapshot!(
@@ -198,8 +224,8 @@ mod tests {
             @"look at the open files of `nginx` in `web`: neither this test nor an `ls` in the image may look at it; as root on the engine's machine the test may"
         );
         insta::assert_snapshot!(
-            not_pid_1(what()),
-            @"look at the open files of `nginx` in `web`: from here only pid 1 can be looked at, or the process has ended; as root on the engine's machine the test may look at every process"
+            no_number(what()),
+            @"look at the open files of `nginx` in `web`: it has ended, or the engine is on another machine, where only pid 1 can be looked at"
         );
     }
 

@@ -44,12 +44,11 @@ pub(super) async fn look(
     if stat.code != 0 {
         let said = stat.stderr_text();
         let absent = ["No such file", "Not a directory"].iter().any(|words| said.contains(words));
-        let reason = || format!("`stat` says: {}", said.trim());
-        return if absent { Ok(file) } else { Err(ObserveError::unusable(what, reason())) };
+        return if absent { Ok(file) } else { Err(stat_says(what, &said)) };
     }
     let said = stat.stdout_text();
     let parsed = parse(&said);
-    let (mode, size, uid, gid) = parsed.ok_or_else(|| not_understood(what.clone(), &said))?;
+    let (mode, size, uid, gid) = parsed.ok_or_else(|| stat_says(what.clone(), &said))?;
     let users = Names::users(container).await?;
     let groups = Names::groups(container).await?;
     file.owner = Some((Owner::new(uid, &users), Owner::new(gid, &groups)));
@@ -80,7 +79,7 @@ async fn ask(
     program: &str,
     args: &[&str],
 ) -> Result<ExecOutput, ObserveError> {
-    let output = tool(container, As::Root, spellings(program, args)).await?;
+    let output = tool(container, As::User(0), spellings(program, args)).await?;
     output.ok_or_else(|| no_program(describe(container.node(), path), program))
 }
 
@@ -96,7 +95,7 @@ fn parse(text: &str) -> Option<(u32, u64, u32, u32)> {
     ))
 }
 
-fn not_understood(what: String, said: &str) -> ObserveError {
+fn stat_says(what: String, said: &str) -> ObserveError {
     ObserveError::unusable(what, format!("`stat -c '%f %s %u %g'` says: {}", said.trim()))
 }
 
@@ -158,8 +157,8 @@ mod tests {
             @"look at file `/run/web.sock` of `web`: it is a socket or lies in memory (tmpfs, /dev, /proc, /sys), where the engine cannot look, and there is no `stat` in the image to look from inside"
         );
         insta::assert_snapshot!(
-            not_understood(what(), "File: x\n"),
-            @"look at file `/run/web.sock` of `web`: `stat -c '%f %s %u %g'` says: File: x"
+            stat_says(what(), "stat: /run/web.sock: Permission denied\n"),
+            @"look at file `/run/web.sock` of `web`: `stat -c '%f %s %u %g'` says: stat: /run/web.sock: Permission denied"
         );
     }
 }
