@@ -20,6 +20,10 @@
 //! # }
 //! ```
 //!
+//! A mismatch reads the same wherever a test shows it: returned by `?`, unwrapped, or compared
+//! with `Ok(())` by a plain `assert_eq!`. What has been looked at is text as well, without what
+//! is another each time, for a snapshot.
+//!
 //! Nothing here needs a program in the image, except where its documentation says so: files
 //! come through the engine's archive API and processes from its `top`, so images without a
 //! shell and without a libc are checked like any other.
@@ -29,6 +33,7 @@ mod eventually;
 mod local;
 mod mismatch;
 mod pairing;
+mod secret;
 mod size;
 mod users;
 

@@ -144,3 +144,13 @@ async fn a_file_that_comes_late_is_waited_for() -> TestResult {
     eventually(NEVER, &late, || files::read(&container, "/late")).await?;
     Ok(())
 }
+
+/// Of a directory with large programs, not all is fetched to find a name.
+#[tokio::test]
+async fn a_slip_of_the_finger_is_found_in_a_large_directory() -> TestResult {
+    let engine = require_docker!();
+    let bakery = bakery(&engine).await?.start().await?;
+    let found = files::at(&bakery, "/usr/bin/pythn3.11").await?;
+    assert_eq!(found.nearest.as_deref(), Some("`/usr/bin/python3.11`"));
+    Ok(())
+}

@@ -5,9 +5,11 @@ use plimsoll_harness::assert::files;
 use plimsoll_harness::assert::matrix::Matrix;
 use plimsoll_harness::assert::processes::{self, proc};
 use plimsoll_harness::assert::text::matching;
-use plimsoll_harness::{Exit, StartError, WaitError, require_docker};
+use plimsoll_harness::{
+    Exit, LogWait, Mount, StartError, VolumeDefinition, WaitError, require_docker,
+};
 
-use crate::assert_services::{NEVER, bakery, postgresql};
+use crate::assert_services::{NEVER, bakery, postgresql, shell};
 use crate::{Error, TestResult};
 
 #[tokio::test]
@@ -79,5 +81,25 @@ async fn an_environment_it_refuses_is_a_case_too() -> TestResult {
         message.contains("case `without`: expected a pass, found failed to wait for"),
         "{message}"
     );
+    Ok(())
+}
+
+/// Each is ready when the other is there: one after the other they never would be.
+#[tokio::test]
+async fn environments_are_tried_side_by_side() -> TestResult {
+    let engine = require_docker!();
+    let meeting = VolumeDefinition::default().create("meeting").await?;
+    let script = "/busybox mkfifo /meeting/point; eval \"$MEET\"; echo met";
+    let definition = shell(&engine, "side-by-side", script)
+        .await?
+        .mount(Mount::volume(&meeting, "/meeting"))
+        .ready(LogWait::stdout("^met$").within(NEVER));
+    let results = Matrix::new(definition)
+        .case("calls", [("MEET", "echo hello >/meeting/point")])
+        .case("hears", [("MEET", "read word </meeting/point")])
+        .run(|_, started| async { started.map(|container| container.id().to_owned()) })
+        .await;
+    let ids = results.all()?;
+    assert_ne!(ids[0], ids[1]);
     Ok(())
 }

@@ -1,9 +1,11 @@
 //! Who runs in a container, and as whom.
 
+use std::error::Error as _;
+
 use plimsoll_harness::assert::processes::{self, Processes, proc};
 use plimsoll_harness::assert::text::matching;
 use plimsoll_harness::assert::{Difference, Expectation, Observed, eventually, open_files};
-use plimsoll_harness::require_docker;
+use plimsoll_harness::{ExecWait, require_docker};
 
 use crate::TestResult;
 use crate::assert_services::{NEVER, bakery, nginx, shell};
@@ -89,7 +91,41 @@ async fn an_orphan_is_a_child_of_pid_1() -> TestResult {
     let script = "(/busybox sleep 600 & ) ; exec /busybox sleep 601";
     let container = shell(&engine, "orphan", script).await?.start().await?;
     let expected = proc("/busybox sleep 601").child(proc("/busybox sleep 600"));
-    eventually(NEVER, &expected, || processes::of(&container)).await?;
+    let found = eventually(NEVER, &expected, || processes::of(&container)).await?;
+    // The same each time, and so a snapshot.
+    insta::assert_snapshot!(found, @r"
+    `/busybox sleep 601` as `root` (0)
+      `/busybox sleep 600` as `root` (0)
+    ");
+    assert_eq!(found.assert(&expected), Ok(()));
+    Ok(())
+}
+
+/// What ends while it is waited for is told of with how it was.
+#[tokio::test]
+async fn a_tree_that_ends_before_it_is_whole_says_how_it_was() -> TestResult {
+    let engine = require_docker!();
+    let script = "read go </go; exit 3";
+    let container = shell(&engine, "ends", &format!("/busybox mkfifo /go; {script}"))
+        .await?
+        .ready(ExecWait::new(["/busybox", "test", "-p", "/go"]).within(NEVER))
+        .start()
+        .await?;
+    let never = proc(matching("^/busybox httpd"));
+    let waiting = eventually(NEVER, &never, || processes::of(&container));
+    let ending = async {
+        eventually(NEVER, &proc(matching("^/busybox sh -c")), || processes::of(&container)).await?;
+        container.exec(["/busybox", "sh", "-c", "echo go >/go"]).await?.success()?;
+        TestResult::Ok(())
+    };
+    let (waited, ended) = tokio::join!(waiting, ending);
+    ended?;
+    let error = waited.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("wait for the processes of `ends`: it can no longer"), "{said}");
+    assert!(said.contains("pid 1, args: expected /^/busybox httpd/, found `"), "{said}");
+    let cause = error.source().map(ToString::to_string).unwrap_or_default();
+    assert!(cause.contains("it is not running, it exited with code 3"), "{cause}");
     Ok(())
 }
 

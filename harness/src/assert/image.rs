@@ -11,6 +11,7 @@ use testcontainers::bollard::models::{HistoryResponseItem, ImageInspect};
 pub use self::matcher::{MetadataMatcher, meta};
 use super::engine::{ObserveError, refused};
 use super::mismatch::Observed;
+use super::secret::sounds_secret;
 use super::size::Size;
 use crate::engine::Engine;
 
@@ -133,29 +134,27 @@ impl Observed for Metadata {
 impl fmt::Display for Metadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { image: _, env, labels, size, layers, .. } = self;
-        for (name, words) in [
-            ("entrypoint", &self.entrypoint),
-            ("cmd", &self.cmd),
-            ("ports", &self.ports),
-            ("volumes", &self.volumes),
-            ("healthcheck", &self.healthcheck),
-        ] {
-            if !words.is_empty() {
-                writeln!(f, "{name}: {words:?}")?;
-            }
-        }
+        let words = |words: &[String]| match words {
+            [] => String::new(),
+            words => format!("{words:?}"),
+        };
         for (name, text) in [
-            ("user", &self.user),
-            ("workdir", &self.workdir),
-            ("stop signal", &self.stop_signal),
-            ("platform", &self.platform),
+            ("entrypoint", words(&self.entrypoint)),
+            ("cmd", words(&self.cmd)),
+            ("ports", words(&self.ports)),
+            ("volumes", words(&self.volumes)),
+            ("healthcheck", words(&self.healthcheck)),
+            ("user", self.user.clone()),
+            ("workdir", self.workdir.clone()),
+            ("stop signal", self.stop_signal.clone()),
+            ("platform", self.platform.clone()),
         ] {
             if !text.is_empty() {
                 writeln!(f, "{name}: {text}")?;
             }
         }
         for (name, value) in env {
-            let value = if matcher::is_secret(name) { "(not shown)" } else { value };
+            let value = if sounds_secret(name) { "(not shown)" } else { value };
             writeln!(f, "env {name}={value}")?;
         }
         labels.iter().try_for_each(|(name, value)| writeln!(f, "label {name}={value}"))?;

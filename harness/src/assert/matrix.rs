@@ -59,8 +59,8 @@ impl Matrix {
         self
     }
 
-    /// Starts a container for each case, no more at once than there are processors, and hands
-    /// each to the check as soon as it is ready. One that does not start is handed over as well:
+    /// Starts a container for each case, at once as many as there are processors but at least
+    /// two, and hands each to the check as soon as it is ready. One that does not start is handed over as well:
     /// that it refuses an environment may be what is expected.
     pub async fn run<T, E, Fut>(
         self,
@@ -71,7 +71,7 @@ impl Matrix {
     {
         let Self { definition, cases } = self;
         let node = definition.name.clone();
-        let at_once = std::thread::available_parallelism().map_or(1, usize::from);
+        let at_once = std::thread::available_parallelism().map_or(2, usize::from).max(2);
         let run = |(name, env): (String, Vec<(String, String)>)| {
             let (mut definition, check) = (definition.clone(), &check);
             definition.env.retain(|(old, _)| env.iter().all(|(new, _)| new != old));

@@ -2,6 +2,7 @@
 
 use super::{File, FileKind};
 use crate::assert::mismatch::{Difference, Expectation};
+use crate::assert::secret::shown;
 use crate::assert::size::Size;
 use crate::assert::text::Text;
 use crate::assert::users::Owner;
@@ -117,7 +118,8 @@ impl FileMatcher {
     }
 
     /// Says what is in it: all of it for an exact text, some of it for a pattern. `(?m)` lets
-    /// `^` and `$` mean the ends of lines. Needs [`files::read`](super::read).
+    /// `^` and `$` mean the ends of lines. Needs [`files::read`](super::read). A message shows the
+    /// first lines of what is there, without the values of names that sound like secrets.
     #[must_use]
     pub fn content(mut self, text: impl Into<Text>) -> Self {
         self.content.push(text.into());
@@ -150,7 +152,7 @@ impl FileMatcher {
         let missing = self.content.iter().filter(|text| !text.fits(bytes));
         let text = String::from_utf8_lossy(bytes);
         let differs = |expected: &Text| {
-            let line = expected.nearest(text.lines()).map(|line| format!("`{line}`"));
+            let line = expected.nearest(text.lines()).map(|line| format!("`{}`", shown(line)));
             Difference::new("content", expected.to_string(), excerpt(bytes)).nearest(line)
         };
         missing.map(differs).collect()
@@ -164,7 +166,7 @@ fn excerpt(bytes: &[u8]) -> String {
     let lines: Vec<_> = text.lines().take(LINES).collect();
     let rest = text.lines().count() - lines.len();
     let rest = if rest == 0 { String::new() } else { format!("\n    and {rest} more lines") };
-    let lines = lines.iter().map(|line| format!("\n    {line}")).collect::<String>();
+    let lines = lines.iter().map(|line| format!("\n    {}", shown(line))).collect::<String>();
     format!("{}{}{lines}{rest}", Size(bytes.len() as u64), if lines.is_empty() { "" } else { ":" })
 }
 
@@ -323,5 +325,17 @@ mod tests {
         let long = File { content: Some(content.into_bytes()), ..config() };
         let message = long.assert(&regular().content(matching("^none$"))).unwrap_err().to_string();
         assert!(message.ends_with("\n    line 20\n    and 10 more lines"), "{message}");
+    }
+
+    #[test]
+    fn a_secret_in_it_is_not_told() {
+        let content = Some(b"db_user = web\ndb_password = hunter2\n".to_vec());
+        let expected = regular().content(matching("(?m)^db_password = .{20}$"));
+        insta::assert_snapshot!(File { content, ..config() }.assert(&expected).unwrap_err(), @r"
+        match file `/etc/app.toml` of `web`
+          content: expected /(?m)^db_password = .{20}$/; nearest is `db_password = (not shown)`; found 36 bytes:
+            db_user = web
+            db_password = (not shown)
+        ");
     }
 }

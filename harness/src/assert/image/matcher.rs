@@ -2,6 +2,7 @@
 
 use super::Metadata;
 use crate::assert::mismatch::{Difference, Expectation};
+use crate::assert::secret::sounds_secret;
 use crate::assert::size::Size;
 use crate::assert::text::Text;
 
@@ -243,7 +244,7 @@ fn entry(place: &str, name: &str, text: &Text, found: &Metadata) -> Option<Diffe
     let place = format!("{place} `{name}`");
     match entries.get(name) {
         Some(value) if text.fits(value.as_bytes()) => None,
-        Some(_) if is_secret(name) => {
+        Some(_) if sounds_secret(name) => {
             let there = "another value, which may be a secret and is not shown";
             Some(Difference::new(place, "a certain value", there))
         }
@@ -252,18 +253,10 @@ fn entry(place: &str, name: &str, text: &Text, found: &Metadata) -> Option<Diffe
             let nearest = Text::from(name).nearest(entries.keys().map(String::as_str));
             let nearest = nearest.map(|nearest| format!("`{nearest}`"));
             let expected =
-                if is_secret(name) { "a certain value".to_owned() } else { text.to_string() };
+                if sounds_secret(name) { "a certain value".to_owned() } else { text.to_string() };
             Some(Difference::new(place, expected, "nothing of that name").nearest(nearest))
         }
     }
-}
-
-/// Whether a variable of this name may hold what nobody should read in the log of a CI job.
-pub(super) fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 fn quoted(words: &[String]) -> String {
