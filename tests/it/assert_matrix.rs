@@ -78,7 +78,7 @@ async fn an_environment_it_refuses_is_a_case_too() -> TestResult {
         "{message}"
     );
     assert!(
-        message.contains("case `without`: expected a pass, found failed to wait for"),
+        message.contains("case `without`: expected a pass, found that it failed to wait for"),
         "{message}"
     );
     Ok(())

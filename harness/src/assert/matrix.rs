@@ -125,7 +125,7 @@ impl<T, E: Into<Box<dyn Error + Send + Sync>>> Results<T, E> {
 
 /// The message with those of its causes; each may have several lines, which are indented.
 fn in_full(error: &dyn Error) -> String {
-    let mut text = format!("failed to {error}");
+    let mut text = format!("that it failed to {error}");
     let mut cause = error.source();
     while let Some(error) = cause {
         text += &format!("\ncaused by: {error}");
@@ -154,9 +154,9 @@ mod tests {
             Results { node: "web".to_owned(), cases };
         insta::assert_snapshot!(results.all().unwrap_err(), @r"
         match `web` in 3 environments, of which 1 passed
-          case `debug`: expected a pass, found failed to match the log
+          case `debug`: expected a pass, found that it failed to match the log
               lines: expected 1, found 2
-          case `secure`: expected a pass, found failed to start the thread that talks to the container engine
+          case `secure`: expected a pass, found that it failed to start the thread that talks to the container engine
             caused by: too many threads
         ");
         let alone = Results::<u8, _> {
@@ -165,7 +165,7 @@ mod tests {
         };
         insta::assert_snapshot!(alone.all().unwrap_err(), @r"
         match `web` in 1 environment, of which 0 passed
-          case `plain`: expected a pass, found failed to answer
+          case `plain`: expected a pass, found that it failed to answer
         ");
     }
 

@@ -9,6 +9,8 @@
 mod matcher;
 mod tree;
 
+use std::time::Duration;
+
 use testcontainers::bollard::query_parameters::TopOptions;
 
 pub use self::matcher::{ProcessMatcher, proc};
@@ -20,6 +22,9 @@ use crate::container::Container;
 /// Every process in question, one in a line, with its line not cut off.
 const PS_ARGS: &str = "-wwo pid,ppid,uid,args";
 
+/// How long the engine may take to notice that a container has ended.
+const NOTICED: Duration = Duration::from_secs(1);
+
 /// The processes that run in the container now.
 ///
 /// # Errors
@@ -29,11 +34,27 @@ const PS_ARGS: &str = "-wwo pid,ppid,uid,args";
 pub async fn of(container: &Container) -> Result<Processes, ObserveError> {
     let what = format!("the processes of `{}`", container.node());
     let root = main_pid(container, &what).await?;
+    match tree(container, &what, root).await {
+        Ok(processes) => Ok(processes),
+        Err(error) => {
+            // If it ended just then, that is what there is to say.
+            if container.wait_exit(NOTICED).await.is_ok() {
+                main_pid(container, &what).await?;
+            }
+            Err(error)
+        }
+    }
+}
+
+async fn tree(container: &Container, what: &str, root: u32) -> Result<Processes, ObserveError> {
     let options = TopOptions { ps_args: PS_ARGS.to_owned() };
-    let top = ask(container, &what, |docker, id| async move {
-        docker.top_processes(&id, Some(options)).await
-    })
-    .await?;
+    let top =
+        ask(
+            container,
+            what,
+            |docker, id| async move { docker.top_processes(&id, Some(options)).await },
+        )
+        .await?;
     let rows: Result<Vec<_>, _> =
         top.processes.iter().flatten().map(|cells| Row::parse(cells)).collect();
     let names = Names::users(container).await?;
