@@ -1,7 +1,7 @@
 //! One line for each request, and nothing else beside it.
 
 use plimsoll_harness::assert::Observed;
-use plimsoll_harness::assert::lines::{Lines, json_line};
+use plimsoll_harness::assert::lines::{self, json_line};
 use plimsoll_harness::assert::text::matching;
 use plimsoll_harness::{LogPattern, LogSource};
 
@@ -35,7 +35,7 @@ async fn a_request_is_one_json_line_on_standard_output(app: &BakeryLive) -> Test
             seconds.as_f64().is_some_and(|seconds| (0.0..60.0).contains(&seconds))
         })
         .field("user_agent", agent);
-    Lines(&written.lines()).assert(&line.exactly(1))?;
+    lines::of(&written).assert(&line.exactly(1))?;
     Ok(())
 }
 
