@@ -15,7 +15,7 @@ use crate::handle::ContainerHandle;
 use crate::request::{RequestError, Step};
 
 /// Files that could not be copied.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CopyError {
     /// Paths in a container start at its root.

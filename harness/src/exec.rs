@@ -114,7 +114,7 @@ pub struct ExecOutput {
 }
 
 /// A command in a container that failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("run `{}`: {}", .output.command, .output.summary())]
 pub struct ExecFailed {
     /// What it wrote and how it ended.

@@ -6,8 +6,8 @@ use std::fmt;
 /// What a test returns whose errors shall be read: any error, shown with its causes.
 ///
 /// `libtest` prints the error that a test returns by its `Debug`, which of most errors is a heap
-/// of fields. [`plimsoll_harness::test`](crate::test) prints every error like this one; a test
-/// without it returns this.
+/// of fields. Errors of this crate show like this one; [`plimsoll_harness::test`](crate::test)
+/// prints those of others like it, too; a test without the attribute returns this.
 ///
 /// ```
 /// use plimsoll_harness::Failure;
@@ -56,4 +56,25 @@ pub(crate) fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Errors of this crate are read in the output of tests, where `Debug` is how they get there: from
+/// `?` in a test, and from `unwrap`. So that is the message with its causes.
+macro_rules! read_as_messages {
+    ($($error:ty),* $(,)?) => {
+        $(
+            impl fmt::Debug for $error {
+                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    f.write_str(&chain(self))
+                }
+            }
+        )*
+    };
+}
+
+read_as_messages! {
+    crate::CleanError, crate::CopyError, crate::DefineError, crate::EngineError, crate::ExecFailed,
+    crate::HttpError, crate::ImageError, crate::LogError, crate::LogMismatch, crate::PortError, crate::RequestError,
+    crate::SettingError, crate::StackError, crate::StartError, crate::WaitError,
+    crate::assert::EventuallyError, crate::assert::Mismatch, crate::assert::ObserveError, crate::scope::ShareError,
 }

@@ -40,7 +40,7 @@ pub struct Logs {
 }
 
 /// Expected lines that did not come, without waiting for them.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
     /// A pattern is none.

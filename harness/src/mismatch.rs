@@ -10,7 +10,7 @@ use crate::matcher::text_of;
 use crate::similarity::Likeness;
 
 /// What was found of the expected lines, and what was not.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 pub struct LogMismatch {
     /// In which order the lines were expected.
     pub order: LogOrder,

@@ -8,7 +8,7 @@ use crate::request::RequestError;
 use crate::wait::PortAddresses;
 
 /// A port that cannot be reached from here.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum PortError {
     /// The definition does not publish it, or the container is not running.

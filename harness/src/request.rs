@@ -5,7 +5,7 @@ use std::fmt;
 use testcontainers::bollard;
 
 /// The engine refused a request, or could not be asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{step} `{node}`")]
 pub struct RequestError {
     /// What was asked for.

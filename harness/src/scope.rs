@@ -148,7 +148,7 @@ impl<T> Deref for Shared<T> {
 }
 
 /// Something that cannot be shared.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ShareError {
     /// There is no engine.

@@ -28,7 +28,7 @@ use crate::wait::WaitError;
 const PORT_ATTEMPTS: u32 = 5;
 
 /// A container that did not start. It has been removed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// It cannot be defined.

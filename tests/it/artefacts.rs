@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use plimsoll_harness::{
-    ContainerDefinition, Define, DefineError, Engine, Failure, Links, LogWait, Stack,
+    Condition, ContainerDefinition, Define, DefineError, Engine, Failure, Links, LogWait, Stack,
     VolumeDefinition, block_on, require_docker,
 };
 use plimsoll_reaper::Leftovers;
@@ -53,7 +53,7 @@ impl Define for Web {
             .cmd(["sh", "-c", self.script])
             .env("DATABASE_URL", format!("db://shop:s3cr3t@{db}/shop"))
             .publish(80)
-            .ready(LogWait::stdout("listening").within(NEVER)))
+            .ready(Condition::Port(80).within(NEVER)))
     }
 }
 

@@ -29,6 +29,11 @@ pub(crate) async fn nginx(engine: &Engine) -> Result<ContainerDefinition, Error>
     Ok(ContainerDefinition::new("nginx", image).publish(80).ready(ready))
 }
 
+/// The file of nginx's one server, with these lines in it.
+pub(crate) fn server(lines: &str) -> String {
+    format!("server {{\n    listen 80;\n    root /usr/share/nginx/html;\n{lines}}}\n")
+}
+
 /// Django under gunicorn under tini, listening.
 pub(crate) async fn bakery(engine: &Engine) -> Result<ContainerDefinition, Error> {
     let image = DJANGO.ensure(engine).await?;

@@ -4,12 +4,12 @@ use plimsoll_harness::assert::files;
 use plimsoll_harness::assert::text::{Text, matching};
 use plimsoll_harness::{ContainerDefinition, Engine, HttpResponse, require_docker};
 
-use crate::assert_services::nginx;
+use crate::assert_services::{nginx, server};
 use crate::{Error, TestResult};
 
 /// nginx with these lines in its `server` block.
 async fn configured(engine: &Engine, lines: &str) -> Result<ContainerDefinition, Error> {
-    Ok(nginx(engine).await?.file("/etc/nginx/conf.d/test.conf", lines, 0o644))
+    Ok(nginx(engine).await?.file("/etc/nginx/conf.d/default.conf", server(lines), 0o644))
 }
 
 fn has(answer: &HttpResponse, header: &str, expected: impl Into<Text>) {
@@ -26,9 +26,9 @@ async fn types_compression_and_proxies_show_in_the_headers() -> TestResult {
     let large = "body { margin: 0 }\n".repeat(100);
     let nginx = configured(&engine, lines)
         .await?
-        .file("/var/www/html/large.css", large.as_str(), 0o644)
-        .file("/var/www/html/small.css", "a {}", 0o644)
-        .file("/var/www/html/cake.png", large.as_str(), 0o644)
+        .file("/usr/share/nginx/html/large.css", large.as_str(), 0o644)
+        .file("/usr/share/nginx/html/small.css", "a {}", 0o644)
+        .file("/usr/share/nginx/html/cake.png", large.as_str(), 0o644)
         .start()
         .await?;
     let http = nginx.http();
@@ -54,7 +54,7 @@ async fn files_with_hashed_names_are_found_and_kept_for_long() -> TestResult {
     let engine = require_docker!();
     let lines =
         "location ~ \"\\.[0-9a-f]{12}\\.\" { expires max; add_header Cache-Control public; }\n";
-    let start = "cd /var/www/html/static\n\
+    let start = "cd /usr/share/nginx/html/static\n\
                  for file in *.css; do\n\
                      hash=$(md5sum \"$file\" | cut -c -12)\n\
                      cp \"$file\" \"${file%.css}.$hash.css\"\n\
@@ -62,17 +62,17 @@ async fn files_with_hashed_names_are_found_and_kept_for_long() -> TestResult {
                  exec nginx -g 'daemon off;'\n";
     let nginx = configured(&engine, lines)
         .await?
-        .file("/var/www/html/static/cake.css", "body { margin: 0 }", 0o644)
+        .file("/usr/share/nginx/html/static/cake.css", "body { margin: 0 }", 0o644)
         .file("/start", start, 0o755)
         .entrypoint(["sh", "/start"])
         .start()
         .await?;
-    let hashed = matching(r"^/var/www/html(/static/cake\.[0-9a-f]{12}\.css)$");
-    let found = files::under(&nginx, "/var/www/html/static").await?;
+    let hashed = matching(r"^/usr/share/nginx/html(/static/cake\.[0-9a-f]{12}\.css)$");
+    let found = files::under(&nginx, "/usr/share/nginx/html/static").await?;
     let found: Vec<_> =
         found.files.iter().filter(|file| hashed.fits(file.path.as_bytes())).collect();
     assert_eq!(found.len(), 1, "{found:?}");
-    let path = found[0].path.trim_start_matches("/var/www/html");
+    let path = found[0].path.trim_start_matches("/usr/share/nginx/html");
     let answer = nginx.http().get(path).await?.assert_status(200)?;
     assert_eq!(answer.text(), "body { margin: 0 }");
     has(&answer, "content-type", "text/css");
@@ -90,7 +90,7 @@ async fn a_password_opens_and_health_needs_none() -> TestResult {
     let nginx = configured(&engine, lines)
         .await?
         .file("/etc/nginx/users", "maria:{PLAIN}sugar\n", 0o644)
-        .file("/var/www/html/admin/index.html", "orders", 0o644)
+        .file("/usr/share/nginx/html/admin/index.html", "orders", 0o644)
         .start()
         .await?;
     let http = nginx.http();

@@ -8,7 +8,7 @@ use plimsoll_harness::{
 };
 use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL};
 
-use crate::assert_services::{NEVER, bakery};
+use crate::assert_services::{NEVER, bakery, server};
 use crate::{Error, TestResult};
 
 #[derive(Clone, Debug)]
@@ -57,7 +57,7 @@ impl Define for Front {
         let lines = "location / { proxy_pass http://unix:/sockets/web.sock; }\n\
                      location /static/ { alias /srv/static/; }\n";
         Ok(ContainerDefinition::new(links.name(), &self.image)
-            .file("/etc/nginx/conf.d/test.conf", lines, 0o644)
+            .file("/etc/nginx/conf.d/default.conf", server(lines), 0o644)
             .mount(links.volume(&Divided::SOCKETS)?.read_only().at("/sockets"))
             .mount(links.volume(&Divided::STATIC_FILES)?.read_only().at("/srv/static"))
             .publish(80)

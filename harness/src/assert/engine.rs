@@ -13,7 +13,7 @@ use crate::request::RequestError;
 use crate::wait::WaitError;
 
 /// Something that could not be looked at.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ObserveError {
     /// There is no engine.

@@ -12,7 +12,7 @@ use super::mismatch::{Expectation, Mismatch, Observed};
 const PACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(320));
 
 /// Something that did not become what was expected.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EventuallyError {
     /// It cannot be looked at, and never could.

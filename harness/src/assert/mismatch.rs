@@ -81,12 +81,6 @@ impl fmt::Display for Mismatch {
     }
 }
 
-impl fmt::Debug for Mismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "failed to {self}")
-    }
-}
-
 impl Mismatch {
     /// The message without its first line.
     pub(crate) fn details(&self) -> String {

@@ -56,7 +56,7 @@ impl fmt::Display for Origin {
 }
 
 /// Settings that make no sense.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingError {
     /// An address that nothing can be made of.

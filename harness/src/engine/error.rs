@@ -11,7 +11,7 @@ use testcontainers::bollard;
 use super::candidates::{Origin, SettingError};
 
 /// The engine cannot be used.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// What `DOCKER_HOST`, a context or a configuration file says makes no sense.

@@ -7,7 +7,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::port::PortError;
 
 /// A request that went wrong, or an answer that is not the one expected.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum HttpError {
     /// There is no port to send it to.

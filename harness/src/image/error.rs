@@ -9,7 +9,7 @@ use testcontainers::bollard;
 use crate::image::Wanted;
 
 /// An image that a container cannot be made of.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "of fields that every variant has: node, image, platform")]
 pub enum ImageError {

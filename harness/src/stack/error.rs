@@ -7,7 +7,7 @@ use crate::engine::EngineError;
 use crate::start::StartError;
 
 /// A stack that cannot be planned. Docker has not been touched.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum DefineError {
     /// Nodes read each other.
@@ -81,7 +81,7 @@ impl DefineError {
 }
 
 /// A stack that did not start. What had been started has been removed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StackError {
     /// It cannot be planned.
@@ -137,7 +137,7 @@ impl fmt::Display for Skipped {
 }
 
 /// A node that could not be put back into its first state.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("clean `{node}`")]
 pub struct CleanError {
     /// The node.

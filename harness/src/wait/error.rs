@@ -13,7 +13,7 @@ use crate::line::LogTail;
 use crate::matcher::PatternError;
 
 /// A wait that was in vain.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum WaitError {
     /// A pattern is not a regular expression.
