@@ -71,6 +71,7 @@ mod handle;
 mod hash;
 mod http;
 mod image;
+mod inside;
 mod line;
 mod lines;
 mod lock;

@@ -10,6 +10,8 @@ use std::time::SystemTime;
 
 use plimsoll_reaper::{Identity, LEASE, NODE, RUN, SHARE};
 
+use crate::inside;
+
 tokio::task_local! {
     /// Set while something is created that this process does not own.
     static OWNER: Arc<ProcessIdentity>;
@@ -78,6 +80,7 @@ impl ProcessIdentity {
         let mut labels =
             HashMap::from([(NODE.to_owned(), node.to_owned()), (RUN.to_owned(), self.run.clone())]);
         labels.extend(self.process.labels().map(|(key, value)| (key.to_owned(), value)));
+        labels.extend(inside::label());
         if let Some(Share { key, lease }) = &self.share {
             labels.insert(SHARE.to_owned(), key.clone());
             labels.insert(LEASE.to_owned(), lease.to_string_lossy().into_owned());

@@ -8,6 +8,8 @@ use plimsoll_reaper::{Identity, LEASE, Leftovers, lease_is_held};
 use testcontainers::bollard::Docker;
 use testcontainers::bollard::errors::Error;
 
+use crate::inside;
+
 /// Removes what belonged to dead processes of this machine, and nothing else.
 ///
 /// `one_machine` says that the engine serves this machine alone.
@@ -19,7 +21,7 @@ pub(crate) async fn sweep(docker: &Docker, one_machine: bool) -> Result<(), Erro
     let found = Leftovers::find(docker, &[here.host_filter()]).await?;
     let dead = found.retain(|labels| is_left(labels, &here, one_machine));
     dead.remove(docker).await;
-    Ok(())
+    inside::sweep(docker).await
 }
 
 fn is_left(labels: &HashMap<String, String>, here: &Identity, one_machine: bool) -> bool {

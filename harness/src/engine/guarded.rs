@@ -10,6 +10,7 @@ use plimsoll_reaper::{Address, Identity, Orders, Reaper, ReaperError, Watch};
 use tokio::task::{JoinError, JoinHandle};
 
 use super::{Engine, EngineError, joined};
+use crate::inside;
 use crate::sweep::sweep;
 
 /// The right to create one thing on the engine: the reaper stands by and knows that something
@@ -55,6 +56,7 @@ impl Engine {
             }
         };
         drop(standing_by);
+        inside::look(&self.docker).await;
         if !self.shared.swept.swap(true, Ordering::Relaxed) {
             let (docker, one_machine) = (self.docker.clone(), self.serves_this_machine_alone());
             // Whoever comes next sweeps what this one could not.

@@ -6,11 +6,11 @@ use plimsoll_harness::testcontainers::bollard::models::{
     ContainerCreateBody, NetworkCreateRequest, VolumeCreateRequest,
 };
 use plimsoll_harness::testcontainers::bollard::query_parameters::CreateContainerOptions;
-use plimsoll_harness::{Engine, require_docker};
+use plimsoll_harness::{ContainerDefinition, Engine, require_docker};
 use plimsoll_reaper::{Identity, Leftovers};
 use plimsoll_tests::image::SCRATCH;
 
-use super::{Process, find, gone};
+use super::{NEVER, Process, find, gone};
 use crate::{Error, TestResult};
 
 /// A container that was never started, a network and a volume, with these labels.
@@ -18,11 +18,19 @@ struct Planted(Engine, String);
 
 impl Planted {
     async fn new(engine: &Engine, name: &str, owner: Option<&Identity>) -> Result<Self, Error> {
+        let labels = owner.into_iter().flat_map(Identity::labels);
+        Self::labelled(engine, name, labels).await
+    }
+
+    async fn labelled(
+        engine: &Engine,
+        name: &str,
+        owner: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Self, Error> {
         let image = Some(SCRATCH.ensure(engine).await?);
         let mark = format!("plimsoll-test-{name}-{}", std::process::id());
         let mut labels = HashMap::from([(mark.clone(), "planted".to_owned())]);
-        let identity = owner.into_iter().flat_map(Identity::labels);
-        labels.extend(identity.map(|(key, value)| (key.to_owned(), value)));
+        labels.extend(owner.into_iter().map(|(key, value)| (key.to_owned(), value)));
         let name = mark.clone();
         engine
             .call(|docker| async move {
@@ -91,4 +99,43 @@ async fn edge_crashed_runs_are_swept_and_nothing_else() -> TestResult {
         planted.remove().await?;
     }
     Ok(())
+}
+
+/// As jobs of CI that are given the engine's socket.
+#[tokio::test]
+async fn edge_crashed_runs_in_a_container_are_swept_once_it_has_ended() -> TestResult {
+    let engine = require_docker!();
+    let job = |name: &str, script: &str| {
+        let (name, script) = (name.to_owned(), script.to_owned());
+        let engine = engine.clone();
+        async move {
+            let image = SCRATCH.ensure(&engine).await?;
+            let job = ContainerDefinition::new(name, image).cmd(["sh", "-c", &script]);
+            Ok::<_, Error>(job.start().await?)
+        }
+    };
+    let (running, ended) = (job("running", "sleep 600").await?, job("ended", "true").await?);
+    ended.wait_exit(NEVER).await?;
+    let plant = |name: &'static str, job: String| {
+        // Its processes, in a namespace of their own, say nothing to anyone.
+        let owner = Identity { host: "another".to_owned(), ..Identity::current() };
+        let labels = owner.labels().into_iter().chain([("dev.plimsoll.inside", job)]);
+        let labels: Vec<_> = labels.collect();
+        let engine = engine.clone();
+        async move { Planted::labelled(&engine, name, labels).await }
+    };
+    let swept = [
+        plant("in-ended", ended.id().to_owned()).await?,
+        plant("in-gone", "0123456789abcdef".repeat(4)).await?,
+    ];
+    let kept = plant("in-running", running.id().to_owned()).await?;
+    let mut process = Process::start(&engine, &["hold", "1"]).await?;
+    assert_eq!(process.line().await?, "ready");
+    for planted in swept {
+        gone(&engine, &planted.1).await?;
+    }
+    process.child.kill().await?;
+    gone(&engine, &process.label()).await?;
+    assert!(kept.is_there().await?);
+    kept.remove().await
 }
