@@ -11,6 +11,7 @@ use testcontainers::bollard::{self, Docker};
 
 use crate::archive;
 use crate::definition::ContainerFile;
+use crate::failure::debug_by_message;
 use crate::handle::ContainerHandle;
 use crate::request::{RequestError, Step};
 
@@ -65,6 +66,8 @@ pub enum CopyError {
         source: RequestError,
     },
 }
+
+debug_by_message!(CopyError);
 
 pub(crate) async fn read_file(handle: &ContainerHandle, path: &str) -> Result<Vec<u8>, CopyError> {
     let bytes = download(handle, path).await?;

@@ -13,6 +13,7 @@ use testcontainers::bollard::errors::Error;
 use testcontainers::bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use crate::failure::debug_by_message;
 use crate::handle::ContainerHandle;
 use crate::request::{RequestError, Step};
 
@@ -120,6 +121,8 @@ pub struct ExecFailed {
     /// What it wrote and how it ended.
     pub output: ExecOutput,
 }
+
+debug_by_message!(ExecFailed);
 
 impl ExecOutput {
     /// Standard output as text, with what is not UTF-8 replaced.

@@ -60,21 +60,14 @@ pub(crate) fn chain(error: &dyn Error) -> String {
 
 /// Errors of this crate are read in the output of tests, where `Debug` is how they get there: from
 /// `?` in a test, and from `unwrap`. So that is the message with its causes.
-macro_rules! read_as_messages {
-    ($($error:ty),* $(,)?) => {
-        $(
-            impl fmt::Debug for $error {
-                fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(&chain(self))
-                }
+macro_rules! debug_by_message {
+    ($error:ty) => {
+        impl std::fmt::Debug for $error {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&$crate::failure::chain(self))
             }
-        )*
+        }
     };
 }
 
-read_as_messages! {
-    crate::CleanError, crate::CopyError, crate::DefineError, crate::EngineError, crate::ExecFailed,
-    crate::HttpError, crate::ImageError, crate::LogError, crate::LogMismatch, crate::PortError, crate::RequestError,
-    crate::SettingError, crate::StackError, crate::StartError, crate::WaitError,
-    crate::assert::EventuallyError, crate::assert::Mismatch, crate::assert::ObserveError, crate::scope::ShareError,
-}
+pub(crate) use debug_by_message;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::buffer::{LogBuffer, LogMark};
+use crate::failure::debug_by_message;
 use crate::handle::ContainerHandle;
 use crate::line::{LogLine, LogSource, LogTail};
 use crate::log_wait::{LogPattern, LogWait};
@@ -57,6 +58,8 @@ pub enum LogError {
         tail: LogTail,
     },
 }
+
+debug_by_message!(LogError);
 
 impl Logs {
     pub(crate) fn new(handle: ContainerHandle, from: LogMark) -> Self {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use regex::bytes::Regex;
 
+use crate::failure::debug_by_message;
 use crate::line::LogLine;
 use crate::log_wait::{LogOrder, LogPattern, LogText};
 use crate::matcher::text_of;
@@ -17,6 +18,8 @@ pub struct LogMismatch {
     /// What became of each pattern.
     pub patterns: Vec<PatternOutcome>,
 }
+
+debug_by_message!(LogMismatch);
 
 /// What became of one pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use testcontainers::bollard::models::{ContainerInspectResponse, PortBinding, PortMap};
 
+use crate::failure::debug_by_message;
 use crate::request::RequestError;
 use crate::wait::PortAddresses;
 
@@ -31,6 +32,8 @@ pub enum PortError {
     #[error(transparent)]
     Request(#[from] RequestError),
 }
+
+debug_by_message!(PortError);
 
 /// The addresses of the machine the engine publishes ports on, as seen from here.
 #[derive(Clone, Debug)]

@@ -4,6 +4,8 @@ use std::fmt;
 
 use testcontainers::bollard;
 
+use crate::failure::debug_by_message;
+
 /// The engine refused a request, or could not be asked.
 #[derive(thiserror::Error)]
 #[error("{step} `{node}`")]
@@ -15,6 +17,8 @@ pub struct RequestError {
     /// What the engine said.
     pub source: bollard::errors::Error,
 }
+
+debug_by_message!(RequestError);
 
 impl RequestError {
     pub(crate) fn during(

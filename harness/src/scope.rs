@@ -60,11 +60,13 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{OnceCell, RwLock};
 
 use self::run::Run;
+
 pub use self::turn::Turn;
 use self::turn::Turns;
 use crate::container::Container;
 use crate::definition::ContainerDefinition;
 use crate::engine::EngineError;
+use crate::failure::debug_by_message;
 use crate::hash::sha256;
 use crate::start::StartError;
 
@@ -184,6 +186,8 @@ pub enum ShareError {
         source: io::Error,
     },
 }
+
+debug_by_message!(ShareError);
 
 /// Starts something once in this process, whatever test comes first; the others wait for it.
 ///

@@ -16,6 +16,7 @@ use crate::create::{create_body, endpoint, target};
 use crate::definition::{ContainerDefinition, MountSource, NetworkTarget};
 use crate::engine::{Engine, EngineError};
 use crate::failure::chain;
+use crate::failure::debug_by_message;
 use crate::image::{self, ImageError};
 use crate::power;
 use crate::process::ProcessIdentity;
@@ -105,6 +106,8 @@ pub enum StartError {
     #[error(transparent)]
     NotReady(#[from] WaitError),
 }
+
+debug_by_message!(StartError);
 
 impl ContainerDefinition {
     /// Creates and starts the container, and waits until it is ready.

@@ -62,6 +62,19 @@ pub(crate) enum Status {
     Exited(Exit),
 }
 
+impl Status {
+    /// What the style sheet calls a node that is so.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::NotStarted => "not-started",
+            Self::GivenUp => "given-up",
+            Self::Failed(_) => "failed",
+            Self::Ready => "ready",
+            Self::Exited(_) => "exited",
+        }
+    }
+}
+
 impl Evidence {
     /// What the records say, as of now.
     pub(super) fn of(test: &str, failure: &str, records: &[Arc<Record>], engine: &Engine) -> Self {

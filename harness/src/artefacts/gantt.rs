@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::evidence::{Evidence, NodeEvidence, Status};
 use super::markup::text;
-use super::page::class;
 use crate::record::Moment;
 
 const LABEL: f64 = 150.0;
@@ -75,7 +74,7 @@ fn bars(svg: &mut String, node: &NodeEvidence, y: f64, scale: f64) {
          </title><text class=\"name\" x=\"{}\" y=\"{text_y}\">{name}</text>{}",
         LABEL - 8.0,
         bar("made", begin, running),
-        class = class(node.status),
+        class = node.status.class(),
         name = text(&node.name),
         took = seconds(last - begin),
         made = seconds(running - begin),

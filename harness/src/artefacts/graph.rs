@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 
 use super::evidence::{Evidence, NodeEvidence};
 use super::markup::text;
-use super::page::class;
 
 const WIDTH: usize = 190;
 const HEIGHT: usize = 48;
@@ -76,7 +75,7 @@ fn shape(node: &NodeEvidence, x: usize, y: usize) -> String {
         y + 37,
         text(&short(&node.what)),
         name = text(&node.name),
-        class = class(node.status),
+        class = node.status.class(),
         title = text(&node.what),
     )
 }

@@ -43,17 +43,6 @@ pub(super) fn page(evidence: &Evidence) -> String {
     page + "</main>\n</body>\n</html>\n"
 }
 
-/// What the style sheet calls a node that is so.
-pub(super) fn class(status: Status) -> &'static str {
-    match status {
-        Status::NotStarted => "not-started",
-        Status::GivenUp => "given-up",
-        Status::Failed(_) => "failed",
-        Status::Ready => "ready",
-        Status::Exited(_) => "exited",
-    }
-}
-
 fn section(node: &NodeEvidence) -> String {
     let status = match node.status {
         Status::NotStarted => "not started".to_owned(),
@@ -67,7 +56,7 @@ fn section(node: &NodeEvidence) -> String {
         "<section class=\"node {class}\" id=\"node-{name}\">\n<h3>{name} \
          <span class=\"status\">{}</span></h3>\n<dl>\n",
         text(&status),
-        class = class(node.status),
+        class = node.status.class(),
         name = text(&node.name),
     );
     for (term, value) in facts(node) {

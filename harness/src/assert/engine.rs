@@ -8,6 +8,7 @@ use testcontainers::bollard::errors::Error;
 use crate::container::Container;
 use crate::ending::Exit;
 use crate::engine::{Engine, EngineError};
+use crate::failure::debug_by_message;
 use crate::line::LogTail;
 use crate::request::RequestError;
 use crate::wait::WaitError;
@@ -58,6 +59,8 @@ pub enum ObserveError {
         reason: String,
     },
 }
+
+debug_by_message!(ObserveError);
 
 impl ObserveError {
     pub(crate) fn unusable(what: impl Into<String>, reason: impl Into<String>) -> Self {

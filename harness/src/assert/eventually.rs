@@ -8,6 +8,8 @@ use tokio::time::{Instant, sleep};
 use super::engine::ObserveError;
 use super::mismatch::{Expectation, Mismatch, Observed};
 
+use crate::failure::debug_by_message;
+
 /// How long to wait before another look, at first and at most.
 const PACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(320));
 
@@ -53,6 +55,8 @@ pub enum EventuallyError {
         source: ObserveError,
     },
 }
+
+debug_by_message!(EventuallyError);
 
 fn counted(looks: &u32) -> String {
     if *looks == 1 { "1 look".to_owned() } else { format!("{looks} looks") }

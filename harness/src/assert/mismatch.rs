@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::failure::debug_by_message;
+
 /// Something that has been looked at. As text it is all that was found, for snapshots and for
 /// messages of one's own.
 pub trait Observed: Sized + fmt::Display {
@@ -44,6 +46,8 @@ pub struct Mismatch {
     /// All that was found, if the differences do not say it.
     pub found: Option<String>,
 }
+
+debug_by_message!(Mismatch);
 
 /// One thing that is not as expected.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,8 @@ use plimsoll_reaper::Address;
 
 use super::context;
 
+use crate::failure::debug_by_message;
+
 /// What a user's settings are read from.
 pub(crate) struct Surroundings<'a> {
     /// An environment variable that is set and not empty.
@@ -88,6 +90,8 @@ pub enum SettingError {
         reason: String,
     },
 }
+
+debug_by_message!(SettingError);
 
 /// The engines to try, in this order. What the user has set is the only one.
 pub(crate) fn candidates(from: &Surroundings<'_>) -> Result<Vec<Candidate>, SettingError> {

@@ -10,6 +10,8 @@ use testcontainers::bollard;
 
 use super::candidates::{Origin, SettingError};
 
+use crate::failure::debug_by_message;
+
 /// The engine cannot be used.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -38,6 +40,8 @@ pub enum EngineError {
         other: String,
     },
 }
+
+debug_by_message!(EngineError);
 
 /// An engine that was tried.
 #[derive(Clone, Debug)]

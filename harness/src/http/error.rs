@@ -4,6 +4,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use crate::failure::debug_by_message;
 use crate::port::PortError;
 
 /// A request that went wrong, or an answer that is not the one expected.
@@ -90,6 +91,8 @@ pub enum HttpError {
         reason: String,
     },
 }
+
+debug_by_message!(HttpError);
 
 impl HttpError {
     /// Whether another attempt would end the same way.

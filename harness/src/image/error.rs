@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use testcontainers::bollard;
 
+use crate::failure::debug_by_message;
 use crate::image::Wanted;
 
 /// An image that a container cannot be made of.
@@ -81,6 +82,8 @@ pub enum ImageError {
         source: io::Error,
     },
 }
+
+debug_by_message!(ImageError);
 
 /// A platform that was asked for, as errors show it: ` (linux/arm64)`, or nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]

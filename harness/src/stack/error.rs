@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::engine::EngineError;
+use crate::failure::debug_by_message;
 use crate::start::StartError;
 
 /// A stack that cannot be planned. Docker has not been touched.
@@ -63,6 +64,8 @@ pub enum DefineError {
     },
 }
 
+debug_by_message!(DefineError);
+
 impl DefineError {
     /// A reason of one's own why a container cannot be defined.
     pub fn other(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -113,6 +116,8 @@ pub enum StackError {
     GivenUp,
 }
 
+debug_by_message!(StackError);
+
 /// Nodes that are not there because another failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -145,6 +150,8 @@ pub struct CleanError {
     /// What its definition said.
     pub source: Box<dyn Error + Send + Sync>,
 }
+
+debug_by_message!(CleanError);
 
 fn having(known: &[String]) -> String {
     match known {

@@ -9,6 +9,7 @@ use testcontainers::bollard;
 
 use super::ConditionState;
 use crate::ending::Exit;
+use crate::failure::debug_by_message;
 use crate::line::LogTail;
 use crate::matcher::PatternError;
 
@@ -80,6 +81,8 @@ pub enum WaitError {
         source: Arc<bollard::errors::Error>,
     },
 }
+
+debug_by_message!(WaitError);
 
 /// A port of the container, and where it can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
