@@ -60,7 +60,7 @@ mod postgresql;
 mod url;
 
 pub use nginx::Nginx;
-pub use postgresql::PostgreSql;
+pub use postgresql::{Data, PostgreSql};
 
 use std::error::Error;
 use std::fmt;

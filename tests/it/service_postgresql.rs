@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use plimsoll_harness::service::PostgreSql;
+use plimsoll_harness::service::{Data, PostgreSql};
 use plimsoll_harness::{
-    Condition, ContainerDefinition, Define, DefineError, Engine, ExecWait, Links, Live, Mount, Ref,
-    Stack, VolumeDefinition, require_docker,
+    Condition, ContainerDefinition, Define, DefineError, Engine, ExecWait, Links, Live, LogWait,
+    Mount, Ref, Stack, VolumeDefinition, require_docker,
 };
 use plimsoll_tests::image::POSTGRESQL;
 
@@ -72,6 +72,9 @@ async fn service_postgresql_clean_leaves_nothing() -> TestResult {
     assert_eq!(databases, ["my \"first\" d%ta", "postgres", "template1"]);
     assert_eq!(users, ["user"]);
     assert!(db.tables().await?.is_empty());
+    // Without having kept anything: it was empty.
+    let kept = "select count(*) from pg_database where datname like 'plimsoll-%'";
+    assert_eq!(db.psql(kept).await?, "0");
     for _ in 0..2 {
         leave_a_mess(&db).await?;
         db.clean().await?;
@@ -80,6 +83,8 @@ async fn service_postgresql_clean_leaves_nothing() -> TestResult {
         assert!(db.tables().await?.is_empty());
         let extensions = db.psql("select extname from pg_extension").await?;
         assert_eq!(extensions, "plpgsql");
+        let crumbs = ["psql", "-XqtAU", "user", "postgres", "-c", "select 'crumbs'::regclass"];
+        assert_eq!(db.exec(crumbs).await?.code, 1);
         let others = "select count(*) from pg_stat_activity
                       where backend_type = 'client backend' and pid <> pg_backend_pid()";
         assert_eq!(db.psql(others).await?, "0");
@@ -101,6 +106,8 @@ async fn leave_a_mess(db: &Live<PostgreSql>) -> TestResult {
     .await?;
     assert_eq!(db.tables().await?, ["bakery.ovens", "cakes"]);
     assert_eq!(db.users().await?, ["the baker", "user"]);
+    let elsewhere = ["psql", "-XqU", "user", "postgres", "-c", "create table crumbs ()"];
+    db.exec(elsewhere).await?.success()?;
     // A client that stays, in the database that is to be dropped.
     let busy = "create temp table busy (); select pg_sleep(600)";
     tokio::spawn(db.exec(["psql", "-U", "user", "-d", database, "-c", busy]).into_future());
@@ -214,6 +221,7 @@ async fn service_postgresql_passwords_are_in_no_error_and_no_debug() -> TestResu
     let engine = require_docker!();
     let mut definition = postgresql(&engine).await?;
     definition.password = PASSWORD.to_owned();
+    definition.data = Data::Image;
     // A volume that has been initialised with another password.
     let volume = VolumeDefinition::default().create("data").await?;
     let data = Mount::volume(&volume, "/var/lib/postgresql/data");
@@ -276,5 +284,20 @@ async fn service_postgresql_says_what_volume_is_missing() -> TestResult {
     let message = shown(&missing.start().await.unwrap_err());
     let expected = "define `postgresql`: it reads `data`, and it is started without a stack\n";
     assert!(message.starts_with(expected), "{message}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn service_postgresql_keeps_its_data_over_a_restart_if_told_so() -> TestResult {
+    let engine = require_docker!();
+    let mut definition = postgresql(&engine).await?;
+    definition.data = Data::Image;
+    let db = definition.start().await?;
+    db.psql("create table cakes (); create extension hstore").await?;
+    let mark = db.restart(Duration::from_secs(60)).await?;
+    db.wait_since(mark, LogWait::stderr("ready to accept connections")).await?;
+    assert_eq!(db.tables().await?, ["cakes"]);
+    db.clean().await?;
+    assert!(db.tables().await?.is_empty());
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display};
 use super::url::Url;
 use super::{BoxError, Changes, HIDDEN, ServiceError, dial, run, secret_env, with_container};
 use crate::container::Container;
-use crate::definition::ContainerDefinition;
+use crate::definition::{ContainerDefinition, Mount};
 use crate::exec::Exec;
 use crate::handle::ContainerHandle;
 use crate::image::ImageDefinition;
@@ -14,6 +14,10 @@ use crate::stack::{Define, DefineError, Links, Live};
 use crate::wait::{Condition, Hopeless};
 
 const PORT: u16 = 5432;
+
+/// Keeps what is there at first, if there is anything.
+const FIRST: &str =
+    concat!(include_str!("postgresql/first.sql"), include_str!("postgresql/keep.sql"), "\\endif\n");
 
 /// What differs once somebody asks again only if the definition or the volume does.
 const FINAL: [&str; 4] = [
@@ -25,11 +29,12 @@ const FINAL: [&str; 4] = [
 
 /// A PostgreSQL server, 13 or newer, with one database.
 ///
-/// It is ready when its user has got an answer from the database over TCP. At that moment each
-/// of its databases is kept as a template, and [`Live::clean`] puts them back: whatever scripts
-/// of the image have made on the first start is there again, other databases and roles are gone,
-/// and so is every connection. [`Live::<PostgreSql>::save`] keeps a later state. What is not of a
-/// database is not put back: attributes of roles, `ALTER SYSTEM`, `ALTER DATABASE ... SET`.
+/// It is ready when its user has got an answer from the database over TCP. If scripts of the image
+/// have put anything into it, all databases are kept as templates at that moment, and
+/// [`Live::clean`] leads back to them; otherwise to an empty database. Other databases and roles
+/// are gone then, and so are connections. [`Live::<PostgreSql>::save`] keeps a later state. What
+/// is not in a database is not put back: attributes of roles, `ALTER SYSTEM`,
+/// `ALTER DATABASE ... SET`.
 ///
 /// ```
 /// use plimsoll_harness::service::PostgreSql;
@@ -49,12 +54,27 @@ pub struct PostgreSql {
     pub user: String,
     /// The superuser's password; `password` unless said otherwise.
     pub password: String,
+    /// Where its data are; in memory unless said otherwise.
+    pub data: Data,
     /// Settings of the server. A database that is gone after the test needs no disk: unless
     /// said otherwise `fsync`, `full_page_writes` and `synchronous_commit` are off.
     pub settings: Vec<(String, String)>,
     /// What [`PostgreSql::with_container`] has added.
     pub changes: Changes,
 }
+
+/// Where a server keeps its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Data {
+    /// In memory, which is several times faster. A stop of the container is the end of it.
+    Memory,
+    /// Where the image says: it outlives a restart, and a volume can be mounted there.
+    Image,
+}
+
+/// A place for data in memory that belongs to no image; its users differ from image to image, so
+/// all may write there.
+const MEMORY: &str = "/plimsoll";
 
 with_container!(PostgreSql);
 
@@ -67,6 +87,7 @@ impl PostgreSql {
             database: "database".to_owned(),
             user: "user".to_owned(),
             password: "password".to_owned(),
+            data: Data::Memory,
             settings: ["fsync", "full_page_writes", "synchronous_commit"].map(off).into(),
             changes: Changes::default(),
         }
@@ -98,8 +119,9 @@ impl PostgreSql {
     /// `psql`, reading what to do from its input. Through variables a name is a name, whatever
     /// is in it, and no password is in the command.
     fn client(&self, handle: &ContainerHandle, sql: &str) -> Exec {
+        let database = format!("database={}", self.database);
         handle
-            .exec(["psql", "-XqtA0", "-v", "ON_ERROR_STOP=1"])
+            .exec(["psql", "-XqtA0", "-v", "ON_ERROR_STOP=1", "-v", &database])
             .env("PGUSER", &self.user)
             .env("PGPASSWORD", &self.password)
             .env("PGDATABASE", &self.database)
@@ -116,7 +138,7 @@ impl PostgreSql {
     /// password counts.
     async fn answers(&self, handle: &ContainerHandle) -> Result<(), BoxError> {
         drop(dial(handle, PORT).await?);
-        let client = self.client(handle, include_str!("postgresql/keep.sql"));
+        let client = self.client(handle, FIRST);
         let asked = client.env("PGHOST", own_address(handle).await?).await?;
         let Err(failed) = asked.success() else { return Ok(()) };
         let said = failed.output.stderr_text();
@@ -160,6 +182,12 @@ impl Define for PostgreSql {
             .env("POSTGRES_INITDB_ARGS", "--no-sync")
             .publish(PORT)
             .ready(ready);
+        let definition = match self.data {
+            Data::Memory => definition
+                .mount(Mount::tmpfs(MEMORY).option("mode=1777"))
+                .env("PGDATA", format!("{MEMORY}/data")),
+            Data::Image => definition,
+        };
         let definition = secret_env(definition, "POSTGRES_PASSWORD", &self.password);
         self.changes.apply(definition, links)
     }
@@ -250,12 +278,13 @@ impl Live<PostgreSql> {
 
 impl fmt::Debug for PostgreSql {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { image, database, user, password: _, settings, changes } = self;
+        let Self { image, database, user, password: _, data, settings, changes } = self;
         f.debug_struct("PostgreSql")
             .field("image", image)
             .field("database", database)
             .field("user", user)
             .field("password", &HIDDEN)
+            .field("data", data)
             .field("settings", settings)
             .field("changes", changes)
             .finish()
