@@ -55,12 +55,16 @@
 //! # Ok::<(), DefineError>(())
 //! ```
 
+mod distribution;
 mod nginx;
 mod postgresql;
+mod redis;
 mod url;
 
+pub use distribution::{Distribution, Tls};
 pub use nginx::Nginx;
 pub use postgresql::{Data, PostgreSql};
+pub use redis::Redis;
 
 use std::error::Error;
 use std::fmt;
@@ -96,6 +100,14 @@ pub enum ServiceError {
         node: String,
         /// What the program wrote.
         source: ExecFailed,
+    },
+    /// It could not be asked over its own protocol, or it refused.
+    #[error("ask the server in `{node}`")]
+    Refused {
+        /// The container's name in its definition.
+        node: String,
+        /// What it said, or why it could not.
+        source: BoxError,
     },
 }
 

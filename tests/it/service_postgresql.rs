@@ -15,14 +15,14 @@ use plimsoll_tests::image::POSTGRESQL;
 use crate::{Error, TestResult};
 
 /// A password that no line of any output has by chance.
-const PASSWORD: &str = "p@ss/wörd %41:?#'\"\\";
+pub(crate) const PASSWORD: &str = "p@ss/wörd %41:?#'\"\\";
 
 async fn postgresql(engine: &Engine) -> Result<PostgreSql, Error> {
     Ok(PostgreSql::new(POSTGRESQL.ensure(engine).await?))
 }
 
 /// An error as it is shown, with all its causes, and as it is debugged.
-fn shown(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn shown(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(|error| format!("{error}\n")).collect::<String>() + &format!("{error:?}")
 }

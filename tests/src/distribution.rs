@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use plimsoll_harness::service::Distribution;
 use plimsoll_harness::{
-    Container, ContainerDefinition, Engine, ExecOutput, LogSource, LogWait, Network, PortError,
-    RequestError, StartError, WaitError,
+    Container, ContainerDefinition, ContainerFile, Define, Engine, ExecOutput, Live, LogSource,
+    LogWait, Network, PortError, RequestError, StartError, WaitError,
 };
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
@@ -27,7 +28,6 @@ const HTPASSWD: &str = "plimsoll:$2b$05$abcdefghijklmnopqrstuuMUcIwP3iWdi.lVKbNR
 const SKOPEO_LOGIN: &str =
     r#"{"auths":{"127.0.0.1:5000":{"auth":"cGxpbXNvbGw6cGxpbXNvbGwtdGVzdC1wYXNzd29yZA=="}}}"#;
 
-const PORT: u16 = 5000;
 /// The registry as skopeo sees it, from inside its container.
 const INSIDE: &str = "127.0.0.1:5000";
 
@@ -125,25 +125,15 @@ impl RegistryDefinition {
     ///
     /// There is no image, or it does not start.
     pub async fn start(&self, engine: &Engine) -> Result<RegistryContainer, RegistryError> {
-        REGISTRY.ensure(engine).await?;
-        let mut definition = self
-            .container
-            .clone()
-            .cmd(["docker-registry", "serve", "/etc/plimsoll/config.yml"])
-            .publish(PORT)
-            .file("/etc/plimsoll/config.yml", self.config(), 0o644)
-            .file(
-                "/etc/containers/policy.json",
-                r#"{"default":[{"type":"insecureAcceptAnything"}]}"#,
-                0o644,
-            )
-            .ready(LogWait::either(r"listening on \S+:5000"));
+        let mut service = Distribution::new(REGISTRY.ensure(engine).await?);
+        let mut skopeo = ContainerDefinition::new("skopeo", "").file(
+            "/etc/containers/policy.json",
+            r#"{"default":[{"type":"insecureAcceptAnything"}]}"#,
+            0o644,
+        );
         if self.auth == Auth::Htpasswd {
-            definition = definition.file("/etc/plimsoll/htpasswd", HTPASSWD, 0o600).file(
-                "/root/.docker/config.json",
-                SKOPEO_LOGIN,
-                0o600,
-            );
+            service = service.htpasswd(HTPASSWD);
+            skopeo = skopeo.file("/root/.docker/config.json", SKOPEO_LOGIN, 0o600);
         }
         let mut ca_file = None;
         if self.transport == Transport::Tls {
@@ -151,37 +141,34 @@ impl RegistryDefinition {
             let file = NamedTempFile::with_suffix(".pem")?;
             std::fs::write(file.path(), &server.ca)?;
             ca_file = Some(file);
-            definition = definition
-                .file("/etc/plimsoll/server.crt", server.certificate, 0o644)
-                .file("/etc/plimsoll/server.key", server.key, 0o600)
-                .file(format!("/etc/containers/certs.d/{INSIDE}/ca.crt"), server.ca, 0o644);
+            service = service.tls(server.certificate, server.key);
+            let ca = format!("/etc/containers/certs.d/{INSIDE}/ca.crt");
+            skopeo = skopeo.file(ca, server.ca, 0o644);
         } else {
             let insecure = format!("[[registry]]\nlocation = \"{INSIDE}\"\ninsecure = true\n");
-            definition =
-                definition.file("/etc/containers/registries.conf.d/plimsoll.conf", insecure, 0o644);
+            skopeo =
+                skopeo.file("/etc/containers/registries.conf.d/plimsoll.conf", insecure, 0o644);
         }
-        let container = definition.start().await?;
-        let address = container.mapped_port(PORT).await?;
+        let container = self.around(service, skopeo.files).start().await?;
+        let address = container.address().await?;
         let (auth, alias) = (self.auth, self.alias.clone());
         Ok(RegistryContainer { container, address, auth, alias, ca_file })
     }
 
-    fn config(&self) -> String {
-        let mut config = "version: 0.1\n\
-             log: { level: info }\n\
-             storage: { inmemory: {}, delete: { enabled: true } }\n"
-            .to_owned();
-        if self.auth == Auth::Htpasswd {
-            config += "auth: { htpasswd: { realm: plimsoll, path: /etc/plimsoll/htpasswd } }\n";
-        }
-        config += match self.transport {
-            Transport::Plain => "http: { addr: \":5000\" }\n",
-            Transport::Tls => {
-                "http: { addr: \":5000\", tls: { certificate: /etc/plimsoll/server.crt, \
-                 key: /etc/plimsoll/server.key } }\n"
-            }
-        };
-        config
+    /// The service in the container that this definition describes, with these files as well.
+    fn around(&self, service: Distribution, files: Vec<ContainerFile>) -> Distribution {
+        let own = self.container.clone();
+        service.with_container(move |service, _| {
+            let mut container = own.clone();
+            container.image = service.image;
+            container.cmd = service.cmd;
+            container.ready = service.ready;
+            container.ports.extend(service.ports);
+            container.mounts.extend(service.mounts);
+            container.files.extend(service.files);
+            container.files.extend(files.iter().cloned());
+            Ok(container)
+        })
     }
 }
 
@@ -199,7 +186,7 @@ pub struct Access {
 /// A registry that answers.
 #[derive(Debug)]
 pub struct RegistryContainer {
-    container: Container,
+    container: Live<Distribution>,
     address: SocketAddr,
     auth: Auth,
     alias: String,

@@ -33,13 +33,23 @@ pub use service::{NGINX, POSTGRESQL, RABBITMQ, REDIS};
 /// How long the packages of one image may take to come.
 const BUILD_DEADLINE: Duration = Duration::from_secs(600);
 
-/// CNCF distribution, and skopeo to look at it with an independent eye.
+/// CNCF distribution, started as the official image is, and skopeo to look at it with an
+/// independent eye.
 pub const REGISTRY: Recipe = Recipe {
     name: "registry",
     packages: &["docker-registry", "skopeo", "ca-certificates"],
-    script: "true",
+    script: concat!(
+        "cat >/usr/local/bin/entrypoint <<'END'\n",
+        include_str!("image/registry.sh"),
+        "END\n\
+         chmod 755 /usr/local/bin/entrypoint\n",
+    ),
     result: Output::Container,
-    instructions: &["ENTRYPOINT []", "CMD [\"docker-registry\", \"--version\"]"],
+    instructions: &[
+        "EXPOSE 5000",
+        "ENTRYPOINT [\"entrypoint\"]",
+        "CMD [\"/etc/docker/registry/config.yml\"]",
+    ],
 };
 
 /// One static binary and nothing else: no shell on the path, no libc, no users.
