@@ -58,12 +58,14 @@
 mod distribution;
 mod nginx;
 mod postgresql;
+mod rabbitmq;
 mod redis;
 mod url;
 
 pub use distribution::{Distribution, Tls};
 pub use nginx::Nginx;
 pub use postgresql::{Data, PostgreSql};
+pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 
 use std::error::Error;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use plimsoll_harness::{ContainerDefinition, Engine, LogWait, require_docker};
-use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, RABBITMQ, REDIS, SCRATCH};
+use plimsoll_tests::image::{DJANGO, NGINX, POSTGRESQL, SCRATCH};
 
 use crate::{Error, TestResult};
 
@@ -58,50 +58,6 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
-}
-
-#[tokio::test]
-async fn postgresql_takes_the_variables_of_the_official_image() -> TestResult {
-    let engine = require_docker!();
-    let database = postgresql(&engine)
-        .await?
-        .env("POSTGRES_USER", "maria-k")
-        .env("POSTGRES_DB", "cakes")
-        .start()
-        .await?;
-    let query = "SELECT current_user, current_database()";
-    let asked = database.exec(["psql", "-U", "maria-k", "-qtA", "-c", query, "cakes"]).await?;
-    assert_eq!(asked.stdout_text(), "maria-k|cakes\n", "{}", asked.stderr_text());
-    Ok(())
-}
-
-#[tokio::test]
-async fn redis_answers() -> TestResult {
-    let engine = require_docker!();
-    let image = REDIS.ensure(&engine).await?;
-    let redis = ContainerDefinition::new("redis", image)
-        .ready(LogWait::stdout("Ready to accept connections").within(NEVER))
-        .start()
-        .await?;
-    assert_eq!(redis.exec(["redis-cli", "ping"]).await?.stdout_text(), "PONG\n");
-    Ok(())
-}
-
-#[tokio::test]
-async fn rabbitmq_takes_the_variables_of_the_official_image() -> TestResult {
-    let engine = require_docker!();
-    let image = RABBITMQ.ensure(&engine).await?;
-    let rabbitmq = ContainerDefinition::new("rabbitmq", image)
-        .env("RABBITMQ_DEFAULT_USER", "maria")
-        .env("RABBITMQ_DEFAULT_PASS", "password")
-        .env("RABBITMQ_DEFAULT_VHOST", "/bakery")
-        .ready(LogWait::stdout("Server startup complete").within(NEVER))
-        .start()
-        .await?;
-    let ctl = "/usr/lib/rabbitmq/bin/rabbitmqctl";
-    let asked = rabbitmq.exec([ctl, "-q", "list_permissions", "--vhost", "/bakery"]).await?;
-    assert!(asked.stdout_text().contains("maria"), "{asked:?}");
-    Ok(())
 }
 
 #[tokio::test]

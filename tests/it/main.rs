@@ -58,6 +58,7 @@ mod serve;
 mod service_distribution;
 mod service_nginx;
 mod service_postgresql;
+mod service_rabbitmq;
 mod service_redis;
 mod tidy;
 mod truth;

@@ -61,11 +61,13 @@ pub const RABBITMQ: Recipe = Recipe {
     ),
     result: Output::Container,
     instructions: &[
+        // As in the official image, its programs are those that need not be root.
+        "ENV PATH=/usr/lib/rabbitmq/bin:/usr/local/bin:/usr/bin:/bin",
         "USER rabbitmq",
         "EXPOSE 5672",
         "VOLUME /var/lib/rabbitmq",
         "ENTRYPOINT [\"entrypoint\"]",
-        "CMD [\"/usr/lib/rabbitmq/bin/rabbitmq-server\"]",
+        "CMD [\"rabbitmq-server\"]",
     ],
 };
 
