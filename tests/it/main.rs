@@ -55,6 +55,7 @@ mod route;
 mod secrets;
 mod seed;
 mod serve;
+mod service;
 mod service_distribution;
 mod service_nginx;
 mod service_postgresql;

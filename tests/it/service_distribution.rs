@@ -1,13 +1,12 @@
 //! The registry as a service, on Debian's, which is started as the official image is.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use plimsoll_harness::service::Distribution;
 use plimsoll_harness::{ContainerHttp, Define, Engine, Live, require_docker};
 use plimsoll_tests::certificate::ServerCertificate;
 use plimsoll_tests::image::REGISTRY;
 use sha2::{Digest as _, Sha256};
 
-use crate::service_postgresql::shown;
+use crate::service::{ready_each_time, shown};
 use crate::{Error, TestResult};
 
 async fn registry(engine: &Engine) -> Result<Distribution, Error> {
@@ -45,18 +44,8 @@ async fn catalog(registry: &Live<Distribution>) -> Result<String, Error> {
 #[tokio::test]
 async fn service_distribution_answers_the_first_request_fifty_times() -> TestResult {
     let engine = require_docker!();
-    let registry = registry(&engine).await?;
-    let start = |number: usize| {
-        let registry = &registry;
-        async move {
-            let registry = registry.start().await?;
-            push(&registry.http(), "acme/cake")
-                .await
-                .map_err(|error| format!("{number}: {error}"))?;
-            Ok::<_, Error>(())
-        }
-    };
-    stream::iter(0..50).map(start).buffer_unordered(4).try_collect().await
+    let push = async |registry: &Live<_>| push(&registry.http(), "acme/cake").await;
+    ready_each_time(50, &registry(&engine).await?, push).await
 }
 
 #[tokio::test]

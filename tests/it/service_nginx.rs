@@ -1,10 +1,10 @@
 //! nginx as a service, on Debian's, which is laid out as the official image is.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use plimsoll_harness::service::Nginx;
 use plimsoll_harness::{Condition, Define, Engine, require_docker};
 use plimsoll_tests::image::NGINX;
 
+use crate::service::ready_each_time;
 use crate::{Error, TestResult};
 
 const SITE: &str = "/etc/nginx/conf.d/default.conf";
@@ -22,16 +22,12 @@ fn site(number: u32) -> String {
 async fn service_nginx_answers_the_first_request_fifty_times() -> TestResult {
     let engine = require_docker!();
     let web = nginx(&engine).await?.file("/usr/share/nginx/html/index.html", "hello");
-    let start = |number: usize| {
-        let web = &web;
-        async move {
-            let web = web.start().await?;
-            let answer = web.http().get("/").await?.assert_status(200)?;
-            assert_eq!(answer.text(), "hello", "start {number}");
-            Ok::<_, Error>(())
-        }
-    };
-    stream::iter(0..50).map(start).buffer_unordered(4).try_collect().await
+    ready_each_time(50, &web, async |web| {
+        let answer = web.http().get("/").await?.assert_status(200)?;
+        assert_eq!(answer.text(), "hello");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

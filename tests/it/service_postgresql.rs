@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use plimsoll_harness::service::{Data, PostgreSql};
 use plimsoll_harness::{
     Condition, ContainerDefinition, Define, DefineError, Engine, ExecWait, Links, Live, LogWait,
@@ -12,19 +11,11 @@ use plimsoll_harness::{
 };
 use plimsoll_tests::image::POSTGRESQL;
 
+use crate::service::{PASSWORD, ready_each_time, shown};
 use crate::{Error, TestResult};
-
-/// A password that no line of any output has by chance.
-pub(crate) const PASSWORD: &str = "p@ss/wörd %41:?#'\"\\";
 
 async fn postgresql(engine: &Engine) -> Result<PostgreSql, Error> {
     Ok(PostgreSql::new(POSTGRESQL.ensure(engine).await?))
-}
-
-/// An error as it is shown, with all its causes, and as it is debugged.
-pub(crate) fn shown(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(|error| format!("{error}\n")).collect::<String>() + &format!("{error:?}")
 }
 
 /// What the server asks of a client that begins: `R` for its password, `E` that it goes away.
@@ -41,25 +32,22 @@ fn first_answer(address: SocketAddr) -> Result<u8, Error> {
 #[tokio::test]
 async fn service_postgresql_answers_the_first_query_fifty_times() -> TestResult {
     let engine = require_docker!();
-    // Half of them run a script first, as official images do: with a server that comes and goes.
     let plain = postgresql(&engine).await?;
+    // As official images do first, some run a script with a server that comes and goes.
     let script = "create table flour (grams int); insert into flour values (500)";
     let scripted = plain.clone().with_container(move |container, _| {
         Ok(container.file("/docker-entrypoint-initdb.d/1.sql", script, 0o644))
     });
-    let start = |number: usize| {
-        let (definition, query, answer) = match number % 2 {
-            0 => (&plain, "select 1", "1"),
-            _ => (&scripted, "select grams from flour", "500"),
-        };
-        async move {
-            let db = definition.start().await?;
-            assert_eq!(first_answer(db.mapped_port(5432).await?)?, b'R', "start {number}");
-            assert_eq!(db.psql(query).await?, answer, "start {number}");
-            Ok::<_, Error>(())
-        }
-    };
-    stream::iter(0..50).map(start).buffer_unordered(4).try_collect().await
+    let cases = [(30, plain, "select 1", "1"), (20, scripted, "select grams from flour", "500")];
+    for (times, definition, query, answer) in cases {
+        ready_each_time(times, &definition, async |db| {
+            assert_eq!(first_answer(db.mapped_port(5432).await?)?, b'R');
+            assert_eq!(db.psql(query).await?, answer);
+            Ok(())
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use plimsoll_harness::service::RabbitMq;
 use plimsoll_harness::{
     ContainerDefinition, Define, Engine, Mount, VolumeDefinition, require_docker,
 };
 use plimsoll_tests::image::{DJANGO, RABBITMQ};
 
-use crate::service_postgresql::{PASSWORD, shown};
+use crate::service::{PASSWORD, ready_each_time, shown};
 use crate::{Error, TestResult};
 
 /// Boots take all that two cores have for seconds.
@@ -22,17 +21,12 @@ async fn rabbitmq(engine: &Engine) -> Result<RabbitMq, Error> {
 #[tokio::test]
 async fn service_rabbitmq_answers_the_first_command_each_time() -> TestResult {
     let engine = require_docker!();
-    let broker = rabbitmq(&engine).await?;
-    let start = |number: usize| {
-        let broker = &broker;
-        async move {
-            let broker = broker.start().await?;
-            broker.ctl(["add_vhost", "first"]).await.map_err(|error| shown(&error))?;
-            assert_eq!(broker.vhosts().await?, ["/", "first"], "start {number}");
-            Ok::<_, Error>(())
-        }
-    };
-    stream::iter(0..STARTS).map(start).buffer_unordered(4).try_collect().await
+    ready_each_time(STARTS, &rabbitmq(&engine).await?, async |broker| {
+        broker.ctl(["add_vhost", "first"]).await.map_err(|error| shown(&error))?;
+        assert_eq!(broker.vhosts().await?, ["/", "first"]);
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

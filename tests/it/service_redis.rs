@@ -1,11 +1,10 @@
 //! Redis as a service, on Debian's.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use plimsoll_harness::service::Redis;
 use plimsoll_harness::{Define, Engine, Live, require_docker};
 use plimsoll_tests::image::REDIS;
 
-use crate::service_postgresql::{PASSWORD, shown};
+use crate::service::{PASSWORD, ready_each_time, shown};
 use crate::{Error, TestResult};
 
 async fn redis(engine: &Engine) -> Result<Redis, Error> {
@@ -15,16 +14,11 @@ async fn redis(engine: &Engine) -> Result<Redis, Error> {
 #[tokio::test]
 async fn service_redis_answers_the_first_command_fifty_times() -> TestResult {
     let engine = require_docker!();
-    let cache = redis(&engine).await?;
-    let start = |number: usize| {
-        let cache = &cache;
-        async move {
-            let cache = cache.start().await?;
-            assert_eq!(cache.cli(["incr", "starts"]).await?, "1", "start {number}");
-            Ok::<_, Error>(())
-        }
-    };
-    stream::iter(0..50).map(start).buffer_unordered(4).try_collect().await
+    ready_each_time(50, &redis(&engine).await?, async |cache| {
+        assert_eq!(cache.cli(["incr", "starts"]).await?, "1");
+        Ok(())
+    })
+    .await
 }
 
 /// Its configuration and its users.
