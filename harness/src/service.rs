@@ -76,6 +76,7 @@ use tokio::net::TcpStream;
 
 use crate::definition::ContainerDefinition;
 use crate::exec::{Exec, ExecFailed, ExecOutput};
+use crate::failure::debug_by_message;
 use crate::handle::ContainerHandle;
 use crate::port::PortError;
 use crate::request::RequestError;
@@ -83,7 +84,7 @@ use crate::stack::{DefineError, Links};
 use crate::wait::{self, WaitError};
 
 /// Something that was asked of a service in vain.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
     /// The engine refused.
@@ -112,6 +113,8 @@ pub enum ServiceError {
         source: BoxError,
     },
 }
+
+debug_by_message!(ServiceError);
 
 /// What a container of a service has beside what the fields of the service say.
 #[derive(Clone, Default)]
