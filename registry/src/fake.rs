@@ -40,8 +40,8 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::io::{self, Read as _};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -54,6 +54,7 @@ use crate::store::{Blame, StoreError};
 use crate::tag::Tag;
 
 pub use answer::Answer;
+use connection::OpenConnections;
 use directory::Directory;
 pub use fault::{Fault, FaultRule};
 pub use gate::Gate;
@@ -73,6 +74,7 @@ use world::World;
 pub struct FakeRegistry {
     address: SocketAddr,
     shared: Shared,
+    open: OpenConnections,
     // Dropped first, which stops the thread.
     stop: Option<oneshot::Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
@@ -125,10 +127,12 @@ impl FakeRegistry {
         let address = listener.local_addr()?;
         let shared = Arc::new(Mutex::new(World::new(address, options)));
         let (stop, stopped) = oneshot::channel();
-        let served = Arc::clone(&shared);
-        let serve = move || server::run(listener, served, stopped).expect("serve a registry");
+        let open = OpenConnections::default();
+        let (served, counted) = (Arc::clone(&shared), open.clone());
+        let serve =
+            move || server::run(listener, served, counted, stopped).expect("serve a registry");
         let thread = thread::Builder::new().name("fake-registry".to_owned()).spawn(serve)?;
-        Ok(Self { address, shared, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, shared, open, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The address it listens on.
@@ -183,6 +187,20 @@ impl FakeRegistry {
     #[must_use]
     pub fn count(&self, predicate: impl Fn(&RequestRecord) -> bool) -> usize {
         server::lock(&self.shared).log.records().iter().filter(|record| predicate(record)).count()
+    }
+
+    /// Blocks until all connections are closed, and with them every request has been dealt with that
+    /// was on its way. A client that has been killed may have sent some that nobody has read yet.
+    ///
+    /// # Panics
+    /// When it does not listen any more.
+    pub fn wait_until_idle(&self) {
+        // Connections are accepted in their order: once this one has been closed, those before it
+        // have been accepted.
+        let mut probe = TcpStream::connect(self.address).expect("connect to the registry");
+        let closing = probe.shutdown(Shutdown::Write);
+        closing.and_then(|()| probe.read_to_end(&mut Vec::new())).expect("be hung up on");
+        self.open.wait_for_none();
     }
 
     /// Forgets all requests; the next has index 0.

@@ -38,6 +38,8 @@ fn kill(
     let ended = child.wait_with_output()?;
     killed?;
     has_come.unwrap_or_else(|error| panic!("{error}: {ended:?}"));
+    // What it had sent besides may not have been read yet.
+    fake.wait_until_idle();
     assert_eq!(ended.status.signal(), Some(9), "it ended by itself: {ended:?}");
     Ok(())
 }

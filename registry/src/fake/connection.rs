@@ -3,8 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::extract::connect_info::Connected;
@@ -12,13 +12,42 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A listener whose connections can be cut.
-pub(super) struct CuttableListener(pub(super) TcpListener);
+/// A listener whose connections can be cut, and are counted.
+pub(super) struct CuttableListener {
+    listener: TcpListener,
+    open: OpenConnections,
+}
+
+impl CuttableListener {
+    pub(super) fn new(listener: TcpListener, open: OpenConnections) -> Self {
+        Self { listener, open }
+    }
+}
+
+/// How many connections have been accepted and not closed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct OpenConnections(Arc<(Mutex<usize>, Condvar)>);
+
+impl OpenConnections {
+    /// Blocks until there is none.
+    pub(super) fn wait_for_none(&self) {
+        let (count, changed) = &*self.0;
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(changed.wait_while(count, |count| *count > 0));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut usize)) {
+        let (count, changed) = &*self.0;
+        change(&mut count.lock().unwrap_or_else(PoisonError::into_inner));
+        changed.notify_all();
+    }
+}
 
 /// A connection that ends with a reset once its [`Cut`] is made.
 pub(super) struct Cuttable {
     stream: TcpStream,
     cut: Cut,
+    open: OpenConnections,
 }
 
 /// Cuts one connection.
@@ -45,15 +74,16 @@ impl Listener for CuttableListener {
 
     async fn accept(&mut self) -> (Cuttable, SocketAddr) {
         // axum's own accept loop: it survives errors such as too many open files.
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = Listener::accept(&mut self.listener).await;
         // Small answers must not wait for the client's delayed acknowledgement; where that
         // cannot be set they are late, not wrong.
         drop(stream.set_nodelay(true));
-        (Cuttable { stream, cut: Cut::default() }, address)
+        self.open.change(|count| *count += 1);
+        (Cuttable { stream, cut: Cut::default(), open: self.open.clone() }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
@@ -70,6 +100,7 @@ impl Drop for Cuttable {
             // connection still closes without an answer.
             drop(self.stream.set_zero_linger());
         }
+        self.open.change(|count| *count -= 1);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{Method, Response};
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::answer::Answer;
 use super::call::Call;
-use super::connection::{Cut, CuttableListener};
+use super::connection::{Cut, CuttableListener, OpenConnections};
 use super::fault::Fault;
 use super::gate::Gate;
 use super::record::{AuthorizationKind, Ticket};
@@ -35,13 +35,15 @@ pub(super) fn lock(shared: &Shared) -> MutexGuard<'_, World> {
 pub(super) fn run(
     listener: TcpListener,
     shared: Shared,
+    open: OpenConnections,
     stopped: oneshot::Receiver<Infallible>,
 ) -> io::Result<()> {
     // axum's accept loop sleeps where there are no file descriptors left, hence the timer.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
-        let listener = CuttableListener(tokio::net::TcpListener::from_std(listener)?);
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        let listener = CuttableListener::new(listener, open);
         let app = Router::new().fallback(serve).with_state(shared);
         let app = app.into_make_service_with_connect_info::<Cut>();
         tokio::select! {
@@ -73,7 +75,8 @@ async fn serve(
         Some(Fault::CutUpload(bytes) | Fault::Hold { bytes, .. }) => bytes,
         _ => usize::MAX,
     };
-    let Some(body) = read(&shared, ticket, body, limit).await else {
+    let mut stream = body.into_data_stream();
+    let Some(body) = read(&shared, ticket, &mut stream, limit).await else {
         // The client went away in the middle; what is answered reaches nobody.
         return reset(&cut);
     };
@@ -85,6 +88,12 @@ async fn serve(
         lock(&shared).receive_part(&call);
         // A test that does not wait any more needs no message.
         let _ = reached.send(());
+        // The rest is received by nobody; but that the client is gone shows only to who reads.
+        while let Some(chunk) = stream.next().await {
+            if chunk.is_err() {
+                return reset(&cut);
+            }
+        }
         return std::future::pending().await;
     }
     if matches!(fault, Some(Fault::CutUpload(_))) {
@@ -104,8 +113,12 @@ async fn serve(
 }
 
 /// The body up to `limit`, counted as it comes; `None` when it ends too early.
-async fn read(shared: &Shared, ticket: Ticket, body: Body, limit: usize) -> Option<Bytes> {
-    let mut stream = body.into_data_stream();
+async fn read(
+    shared: &Shared,
+    ticket: Ticket,
+    stream: &mut BodyDataStream,
+    limit: usize,
+) -> Option<Bytes> {
     let mut whole = Vec::new();
     while let Some(chunk) = stream.next().await {
         whole.extend_from_slice(&chunk.ok()?);
