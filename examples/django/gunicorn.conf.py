@@ -37,3 +37,8 @@ class JsonLogger(Logger):
 
 
 logger_class = JsonLogger
+
+
+def post_worker_init(worker):
+    """Says when a worker takes requests and signals: it has been booting until then."""
+    worker.log.info("Worker ready")

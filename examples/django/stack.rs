@@ -51,14 +51,14 @@ pub(crate) struct Web {
 impl Web {
     /// A container of it, whose database is at this URL.
     pub(crate) fn container(&self, name: &str, database_url: &str) -> ContainerDefinition {
-        let booted = LogWait::stderr("Booting worker").times(self.workers);
+        let ready = LogWait::stderr("Worker ready").times(self.workers);
         ContainerDefinition::new(name, self.image.clone())
             .env("SECRET_KEY", "no secret: for tests only")
             .env("ALLOWED_HOSTS", &self.allowed_hosts)
             .env("DATABASE_URL", database_url)
             .env("WEB_CONCURRENCY", self.workers.to_string())
-            // gunicorn has loaded the application by then, and listens.
-            .ready(booted.within(Duration::from_secs(60)))
+            // It takes requests and signals then; "Booting worker" would be too early for both.
+            .ready(ready.within(Duration::from_secs(60)))
     }
 }
 

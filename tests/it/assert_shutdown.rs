@@ -14,7 +14,7 @@ use crate::assert_services::{NEVER, bakery, nginx, shell};
 async fn an_application_under_an_init_ends_in_order() -> TestResult {
     let engine = require_docker!();
     let mut definition = bakery(&engine).await?;
-    definition.ready = Some(LogWait::stderr("Booting worker").times(2).within(NEVER));
+    definition.ready = Some(LogWait::stderr("Worker ready").times(2).within(NEVER));
     let bakery = definition.start().await?;
     // Each worker says goodbye: none is orphaned and killed.
     let graceful = exits(0)

@@ -108,7 +108,7 @@ async fn counters_of_several_workers_are_one_and_survive_a_hangup() -> TestResul
         .env("PYTHONPATH", "/srv/metrics")
         .env("SKIP_MIGRATIONS", "1")
         .cmd(["gunicorn", "metrics"]);
-    definition.ready = Some(LogWait::stderr("Booting worker").times(2).within(NEVER));
+    definition.ready = Some(LogWait::stderr("Worker ready").times(2).within(NEVER));
     let bakery = definition.start().await?;
     let mut held = TcpStream::connect(bakery.mapped_port(8000).await?)?;
     write!(held, "GET /hold HTTP/1.0\r\n\r\n")?;

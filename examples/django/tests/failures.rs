@@ -32,8 +32,8 @@ async fn web_without_its_database_ends_at_once() -> TestResult {
     };
     insta::assert_snapshot!(golden(&error), @r#"
     failed to wait for `web`: it exited with code 69 after N s
-        not met log /Booting worker/ 2 times on stderr
-                missing /Booting worker/ 2 times on stderr
+        not met log /Worker ready/ 2 times on stderr
+                missing /Worker ready/ 2 times on stderr
     stdout: nothing
     stderr, last lines:
         CommandError: cannot reach the database: connection to server at "127.0.0.1", port 5432 failed: Connection refused

@@ -11,3 +11,8 @@ if os.environ.get("ACCESS_LOG"):
         '{"remote_addr":"%(h)s","method":"%(m)s","path":"%(U)s","status":%(s)s,'
         '"bytes":%(B)s,"user_agent":"%(a)s"}'
     )
+
+
+def post_worker_init(worker):
+    """Says when a worker takes requests and signals: it has been booting until then."""
+    worker.log.info("Worker ready")
