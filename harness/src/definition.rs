@@ -20,6 +20,7 @@ use std::fmt;
 
 use testcontainers::bollard::models::ContainerCreateBody;
 
+use crate::hash::sha256;
 use crate::image::{ImageDefinition, PullPolicy};
 use crate::network::Network;
 use crate::wait::Wait;
@@ -115,11 +116,11 @@ pub struct ContainerFile {
     pub mode: u32,
 }
 
-/// Without what is in it, which may be long or secret.
+/// Without what is in it, which may be long or secret; but two that differ look different.
 impl fmt::Debug for ContainerFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, bytes, mode } = self;
-        write!(f, "{path} ({} bytes, mode {mode:o})", bytes.len())
+        write!(f, "{path} ({} bytes #{}, mode {mode:o})", bytes.len(), &sha256(bytes)[..8])
     }
 }
 

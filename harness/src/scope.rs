@@ -251,7 +251,7 @@ fn failed(key: &str, adopted: bool, source: impl Into<Box<dyn Error + Send + Syn
 
 /// What a definition is told apart by. It may hold passwords, so its text is kept nowhere.
 fn fingerprint<S: Share>(definition: &S) -> String {
-    sha256(&format!("{} {definition:?}", type_name::<S>()))
+    sha256(format!("{} {definition:?}", type_name::<S>()))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -96,7 +96,7 @@ fn shown(line: &str) -> String {
         None => line.to_owned(),
         Some(redacted) => {
             let run = env::var("NEXTEST_RUN_ID").unwrap_or_default();
-            format!("{redacted} #{}", &sha256(&format!("{run} {line}"))[..8])
+            format!("{redacted} #{}", &sha256(format!("{run} {line}"))[..8])
         }
     }
 }
