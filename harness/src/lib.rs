@@ -117,6 +117,7 @@ pub use image::{
     Build, Dockerfile, ImageDefinition, ImageError, ImageOrigin, OnPlatform, PullPolicy,
 };
 pub use line::{LogLine, LogSource, LogStream, LogTail};
+pub use lock::MachineLock;
 pub use log_wait::{LogOrder, LogPattern, LogText, LogWait};
 pub use logs::{LogAssertion, LogError, Logs};
 pub use matcher::{LogMatcher, PatternError};

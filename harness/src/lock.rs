@@ -5,16 +5,31 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Held until dropped; the end of the process, however it comes, lets go as well.
+/// A turn at something that is made once on an engine, such as an image that many tests need.
+///
+/// It is held until dropped; the end of the process, however it comes, lets go as well. Pulls and
+/// builds of [`crate::ImageDefinition`] take turns by themselves.
+///
+/// ```no_run
+/// # async fn prepare() -> Result<(), Box<dyn std::error::Error>> {
+/// let _turn = plimsoll_harness::MachineLock::acquire("acme/fixtures:1").await?;
+/// // Whoever comes second finds it made.
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
-pub(crate) struct MachineLock {
+pub struct MachineLock {
     _file: File,
 }
 
 impl MachineLock {
-    /// Waits for its turn. The files are in the temporary directory, not in the target
-    /// directory: what they guard is the engine, and all checkouts share it.
-    pub(crate) async fn acquire(name: &str) -> io::Result<Self> {
+    /// Waits for the turn, behind all tests of this user that ask by the same name.
+    ///
+    /// # Errors
+    ///
+    /// The file that is locked cannot be made in the temporary directory.
+    pub async fn acquire(name: &str) -> io::Result<Self> {
+        // Not in the target directory: what is guarded is the engine, and all checkouts share it.
         let path = directory()?.join(name.replace(['/', ':'], "-")).with_extension("lock");
         let waiting = tokio::task::spawn_blocking(move || lock(&path));
         let file = waiting.await.map_err(io::Error::other)??;

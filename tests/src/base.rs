@@ -3,11 +3,10 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::process::{ExitStatus, Stdio};
 
-use plimsoll_harness::Engine;
+use plimsoll_harness::{Engine, MachineLock};
 use tokio::process::Command;
 
 use crate::image::{BuildError, exists, import, pull};
-use crate::lock::BuildLock;
 
 /// What is used if it is on the engine, or can be pulled.
 const DEBIAN: &str = "debian:bookworm-slim";
@@ -25,7 +24,7 @@ pub async fn base(engine: &Engine) -> Result<&'static str, BuildError> {
     if let Some(present) = present(engine).await? {
         return Ok(present);
     }
-    let _lock = BuildLock::acquire("base").await.map_err(BuildError::Lock)?;
+    let _lock = MachineLock::acquire("base").await.map_err(BuildError::Lock)?;
     if let Some(present) = present(engine).await? {
         return Ok(present);
     }

@@ -17,12 +17,12 @@ use plimsoll_harness::testcontainers::bollard::query_parameters::{
 };
 use plimsoll_harness::testcontainers::bollard::{Docker, body_full};
 use plimsoll_harness::{
-    Container, ContainerDefinition, Engine, LogTail, RequestError, StartError, WaitError,
+    Container, ContainerDefinition, Engine, LogTail, MachineLock, RequestError, StartError,
+    WaitError,
 };
 use sha2::{Digest, Sha256};
 
 use crate::base::base;
-use crate::lock::BuildLock;
 
 mod django;
 mod service;
@@ -159,7 +159,7 @@ impl Recipe {
         if exists(engine, &image).await? {
             return Ok(image);
         }
-        let _lock = BuildLock::acquire(&image).await.map_err(BuildError::Lock)?;
+        let _lock = MachineLock::acquire(&image).await.map_err(BuildError::Lock)?;
         if exists(engine, &image).await? {
             return Ok(image);
         }

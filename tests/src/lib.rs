@@ -6,7 +6,6 @@ pub mod browser;
 pub mod certificate;
 pub mod distribution;
 pub mod image;
-mod lock;
 
 /// The Rust in the README is compiled and run with the documentation tests.
 #[cfg(doctest)]
