@@ -30,6 +30,7 @@
 
 mod engine;
 mod eventually;
+mod inner_pid;
 mod local;
 mod mismatch;
 mod pairing;

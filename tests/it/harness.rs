@@ -28,7 +28,13 @@ pub(crate) async fn shell(
     Ok(ContainerDefinition::new(name, image).cmd(["sh", "-c", script]))
 }
 
-/// The containers of this process that carry the name; running or not.
+/// Whether the engine still has a container.
+pub(crate) async fn is_there(engine: &Engine, id: &str) -> bool {
+    let id = id.to_owned();
+    engine.call(|docker| async move { docker.inspect_container(&id, None).await }).await.is_ok()
+}
+
+/// The containers of this process that carry the name, which is no other test's; running or not.
 pub(crate) async fn left_behind(engine: &Engine, name: &str) -> usize {
     let pid = format!("dev.plimsoll.pid={}", std::process::id());
     let labels = vec![format!("dev.plimsoll.node={name}"), pid];

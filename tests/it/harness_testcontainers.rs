@@ -13,7 +13,7 @@ use plimsoll_tests::image::{REDIS, SCRATCH};
 use testcontainers_modules::redis::Redis;
 
 use crate::TestResult;
-use crate::harness::{NEVER, left_behind};
+use crate::harness::{NEVER, is_there, left_behind};
 
 #[derive(Clone, Debug)]
 struct Client {
@@ -56,8 +56,9 @@ async fn a_module_of_testcontainers_is_a_node() -> TestResult {
     assert_eq!((labels["team"].as_str(), labels["dev.plimsoll.node"].as_str()), ("blue", "redis"));
     let networks = inspected.network_settings.and_then(|all| all.networks).unwrap_or_default();
     assert_eq!(networks.len(), 1);
+    let id = app.redis.id().to_owned();
     drop(app);
-    assert_eq!(left_behind(&engine, "redis").await, 0);
+    assert!(!is_there(&engine, &id).await);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use plimsoll_harness::assert::matrix::Matrix;
 use plimsoll_harness::assert::network::{Name, leads_to};
 use plimsoll_harness::assert::text::matching;
 use plimsoll_harness::{Condition, ContainerDefinition, Engine, require_docker};
-use plimsoll_tests::image::{DJANGO, RABBITMQ, SCRATCH};
+use plimsoll_tests::image::{DJANGO, POSTGRESQL, SCRATCH};
 
 use crate::assert_services::{NEVER, get, nginx};
 use crate::{Error, TestResult};
@@ -62,30 +62,32 @@ async fn the_image_under_test_comes_from_the_environment() -> TestResult {
 #[tokio::test]
 async fn variations_of_an_image_write_their_configuration() -> TestResult {
     let engine = require_docker!();
-    let written = ContainerDefinition::new("rabbitmq", RABBITMQ.ensure(&engine).await?)
-        .cmd(["true"])
+    let written = ContainerDefinition::new("postgresql", POSTGRESQL.ensure(&engine).await?)
+        .env("PGDATA", "/tmp/data")
+        .env("POSTGRES_PASSWORD", "sugar")
+        .cmd(["postgres", "--version"])
         .ready(Condition::Exit(0).within(NEVER));
+    let search = |language| format!("default_text_search_config = 'pg_catalog.{language}'");
     let settings = [
-        ("plain", "TZ", "UTC", "default_vhost = /"),
-        ("vhost", "RABBITMQ_DEFAULT_VHOST", "/bakery", "default_vhost = /bakery"),
-        ("another vhost", "RABBITMQ_DEFAULT_VHOST", "cakes", "default_vhost = cakes"),
-        ("user", "RABBITMQ_DEFAULT_USER", "maria", "default_user = maria"),
-        ("another user", "RABBITMQ_DEFAULT_USER", "anna", "default_user = anna"),
-        ("empty user", "RABBITMQ_DEFAULT_USER", "", "default_user = guest"),
-        ("password", "RABBITMQ_DEFAULT_PASS", "sugar", "default_pass = sugar"),
-        ("no password", "RABBITMQ_DEFAULT_PASS", "", "default_pass = guest"),
+        ("plain", "", search("english")),
+        ("German", "--text-search-config=german", search("german")),
+        ("Swedish", "--text-search-config=swedish", search("swedish")),
+        ("messages", "--lc-messages=C", "lc_messages = 'C'".to_owned()),
+        ("money", "--lc-monetary=C", "lc_monetary = 'C'".to_owned()),
+        ("numbers", "--lc-numeric=C", "lc_numeric = 'C'".to_owned()),
+        ("times", "--lc-time=C", "lc_time = 'C'".to_owned()),
+        ("two", "--lc-time=C --text-search-config=simple", search("simple")),
     ];
-    let matrix = settings.iter().fold(Matrix::new(written), |matrix, (case, name, value, _)| {
-        matrix.case(*case, [(*name, *value)])
+    let matrix = settings.iter().fold(Matrix::new(written), |matrix, (case, value, _)| {
+        matrix.case(*case, [("POSTGRES_INITDB_ARGS", *value)])
     });
+    let settings = &settings;
     let read = |case: String, started: Result<_, _>| async move {
         let (.., line) = settings.iter().find(|(name, ..)| *name == case).ok_or("no such case")?;
         let container = started?;
-        let expected = regular()
-            .owner("rabbitmq")
-            .content(matching("(?m)^log.console = true$"))
-            .content(matching(format!("(?m)^{line}$")));
-        files::read(&container, "/etc/rabbitmq/rabbitmq.conf").await?.assert(&expected)?;
+        let expected =
+            regular().mode(0o600).owner("postgres").content(matching(format!(r"(?m)^{line}\s")));
+        files::read(&container, "/tmp/data/postgresql.conf").await?.assert(&expected)?;
         Ok::<_, Error>(())
     };
     assert_eq!(matrix.run(read).await.all()?.len(), 8);

@@ -4,12 +4,13 @@
 //! machine and this process may read `/proc/<pid>/fd` of the container's (as root, usually), any
 //! process of any image can be looked at. If not, `ls` in the container looks, as the user of the
 //! process. It takes the number that the process has in there, which the kernel of this machine
-//! tells everybody; of an engine on another machine only that of pid 1 is known.
+//! tells; else a shell in the image does, and without one only that of pid 1 is known.
 
 use std::fmt;
 use std::path::Path;
 
 use super::engine::ObserveError;
+use super::inner_pid;
 use super::local::{As, process as local_process, spellings, tool};
 use super::mismatch::{Difference, Expectation, Observed};
 use super::processes::{Process, Processes};
@@ -44,8 +45,7 @@ pub async fn of(
     let files = match read {
         Some(files) => files,
         None => {
-            let is_first = process.pid == processes.root.pid;
-            let number = if is_first { Some(1) } else { local.as_deref().and_then(inner_number) };
+            let number = inner_pid::of(container, processes, process, local.as_deref()).await?;
             let number = number.ok_or_else(|| no_number(what.clone()))?;
             let list = spellings("ls", &["-l", &format!("/proc/{number}/fd")]);
             let output = tool(container, As::User(process.user.id), list).await?;
@@ -60,18 +60,6 @@ pub async fn of(
     Ok(OpenFiles { node: container.node().to_owned(), args: process.args.clone(), files })
 }
 
-/// The number a process has in its container.
-fn inner_number(process: &Path) -> Option<u32> {
-    innermost(&std::fs::read_to_string(process.join("status")).ok()?)
-}
-
-/// The last of the numbers that the kernel's status gives: one for each namespace, the outermost
-/// first.
-fn innermost(status: &str) -> Option<u32> {
-    let numbers = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
-    numbers.split_whitespace().next_back()?.parse().ok()
-}
-
 fn no_list(what: String) -> ObserveError {
     let reason = "neither this test nor an `ls` in the image may look at it; as root on the \
                   engine's machine the test may";
@@ -79,8 +67,8 @@ fn no_list(what: String) -> ObserveError {
 }
 
 fn no_number(what: String) -> ObserveError {
-    let reason = "it has ended, or the engine is on another machine, where only pid 1 can be \
-                  looked at";
+    let reason = "it has ended, or it cannot be seen from here and no `sh` in the image says \
+                  which number it has in there; pid 1 needs none";
     ObserveError::unusable(what, reason)
 }
 
@@ -211,12 +199,6 @@ mod tests {
     }
 
     #[test]
-    fn the_number_inside_is_the_last_one() {
-        assert_eq!(innermost("Name:\tnginx\nPid:\t4711\nNSpid:\t4711\t23\t7\n"), Some(7));
-        assert_eq!(innermost("Name:\tnginx\n"), None);
-    }
-
-    #[test]
     fn what_it_takes_to_look_is_said() {
         let what = || "the open files of `nginx` in `web`".to_owned();
         insta::assert_snapshot!(
@@ -225,7 +207,7 @@ mod tests {
         );
         insta::assert_snapshot!(
             no_number(what()),
-            @"look at the open files of `nginx` in `web`: it has ended, or the engine is on another machine, where only pid 1 can be looked at"
+            @"look at the open files of `nginx` in `web`: it has ended, or it cannot be seen from here and no `sh` in the image says which number it has in there; pid 1 needs none"
         );
     }
 

@@ -10,8 +10,9 @@ if [ "${1:-}" = postgres ] && [ ! -s "$PGDATA/PG_VERSION" ]; then
     fi
     umask 077
     printf '%s\n' "$POSTGRES_PASSWORD" >/tmp/password
+    # shellcheck disable=SC2086 # Several words.
     initdb --no-sync --username="$user" --pwfile=/tmp/password --auth-local=trust \
-        --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 >&2
+        --auth-host=scram-sha-256 --encoding=UTF8 --locale=C.UTF-8 ${POSTGRES_INITDB_ARGS:-} >&2
     rm /tmp/password
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
     if [ "$database" != postgres ]; then
