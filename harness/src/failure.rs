@@ -13,11 +13,11 @@ use std::fmt;
 /// use plimsoll_harness::Failure;
 ///
 /// fn check(port: &str) -> Result<u16, Failure> {
-///     Ok(port.parse()?)
+///     port.parse().map_err(|_| format!("read `{port}` as a port").into())
 /// }
 ///
 /// let failure = check("eighty").unwrap_err();
-/// assert_eq!(format!("{failure:?}"), "failed to invalid digit found in string");
+/// assert_eq!(format!("{failure:?}"), "failed to read `eighty` as a port");
 /// ```
 pub struct Failure(String);
 

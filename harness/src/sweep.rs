@@ -21,7 +21,27 @@ pub(crate) async fn sweep(docker: &Docker, one_machine: bool) -> Result<(), Erro
     let found = Leftovers::find(docker, &[here.host_filter()]).await?;
     let dead = found.retain(|labels| is_left(labels, &here, one_machine));
     dead.remove(docker).await;
+    forget_what_is_gone(docker).await;
     inside::sweep(docker).await
+}
+
+/// Takes away the marks of what was kept, once somebody has removed it.
+async fn forget_what_is_gone(docker: &Docker) {
+    for id in plimsoll_reaper::kept() {
+        let (container, network, volume) = tokio::join!(
+            docker.inspect_container(&id, None),
+            docker.inspect_network(&id, None),
+            docker.inspect_volume(&id),
+        );
+        if is_gone(&container) && is_gone(&network) && is_gone(&volume) {
+            // Whoever comes next tries again.
+            let _ = plimsoll_reaper::forget(&id);
+        }
+    }
+}
+
+fn is_gone<T>(looked: &Result<T, Error>) -> bool {
+    matches!(looked, Err(Error::DockerResponseServerError { status_code: 404, .. }))
 }
 
 fn is_left(labels: &HashMap<String, String>, here: &Identity, one_machine: bool) -> bool {

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 
 use crate::assert_services::get;
 use crate::harness::NEVER;
-use crate::harness_lifetimes::gone;
+use crate::harness_lifetimes::{Process, gone};
 use crate::{Error, TestResult};
 
 /// Makes the tests below fail, in this way.
@@ -262,6 +262,7 @@ async fn a_test_that_passes_leaves_nothing() -> TestResult {
 async fn what_failed_is_kept_if_that_is_asked_for() -> TestResult {
     let engine = require_docker!();
     let root = tempfile::tempdir()?;
+    let (before, mut seen) = (plimsoll_reaper::kept(), Vec::new());
     for (test, way, containers) in [
         ("fails::by_an_error", "error", 3),
         ("fails::by_an_error", "start", 3),
@@ -293,7 +294,19 @@ async fn what_failed_is_kept_if_that_is_asked_for() -> TestResult {
         assert!(removed.status.success(), "{}", String::from_utf8_lossy(&removed.stderr));
         let label = format!("dev.plimsoll.pid={pid}");
         gone(&engine, &label).await?;
+        seen.extend(plimsoll_reaper::kept().into_iter().filter(|id| !before.contains(id)));
     }
+    // The marks go with the next sweep, which is on the side of what a process does first.
+    let mut process = Process::start(&engine, &["hold", "1"]).await?;
+    assert_eq!(process.line().await?, "ready");
+    let begun = std::time::Instant::now();
+    while seen.iter().any(|id| plimsoll_reaper::is_kept(id)) {
+        assert!(begun.elapsed() < NEVER, "marks are left");
+        // Files of another process have no event that is the same on every system.
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    process.child.kill().await?;
+    gone(&engine, &process.label()).await?;
     Ok(())
 }
 

@@ -24,14 +24,14 @@ use crate::Error;
 const NEVER: Duration = Duration::from_secs(120);
 
 /// A process of `programs/lives.rs`.
-struct Process {
-    child: Child,
+pub(crate) struct Process {
+    pub(crate) child: Child,
     pid: u32,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    async fn start(engine: &Engine, args: &[&str]) -> Result<Self, Error> {
+    pub(crate) async fn start(engine: &Engine, args: &[&str]) -> Result<Self, Error> {
         Self::start_in(engine, args, &[]).await
     }
 
@@ -53,13 +53,13 @@ impl Process {
     }
 
     /// What it says next.
-    async fn line(&mut self) -> Result<String, Error> {
+    pub(crate) async fn line(&mut self) -> Result<String, Error> {
         let line = tokio::time::timeout(NEVER, self.lines.next_line()).await??;
         line.ok_or_else(|| "it has ended without a word".into())
     }
 
     /// What is on the engine with its labels.
-    fn label(&self) -> String {
+    pub(crate) fn label(&self) -> String {
         format!("dev.plimsoll.pid={}", self.pid)
     }
 }

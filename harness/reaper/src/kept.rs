@@ -26,6 +26,22 @@ pub fn is_kept(id: &str) -> bool {
     directory().is_ok_and(|directory| directory.join(id).exists())
 }
 
+/// All that is to be kept.
+#[must_use]
+pub fn kept() -> Vec<String> {
+    let entries = directory().and_then(fs::read_dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+}
+
+/// Keeps it no more: it is gone.
+///
+/// # Errors
+///
+/// The mark cannot be removed.
+pub fn forget(id: &str) -> io::Result<()> {
+    fs::remove_file(directory()?.join(id))
+}
+
 /// The same for every process of the user: a reaper has hardly an environment, and a later test
 /// another one.
 fn directory() -> io::Result<PathBuf> {
@@ -46,6 +62,8 @@ mod tests {
         assert!(!is_kept(&id));
         keep(&id).unwrap();
         assert!(is_kept(&id) && !is_kept("another"));
-        fs::remove_file(directory().unwrap().join(id)).unwrap();
+        assert!(kept().contains(&id));
+        forget(&id).unwrap();
+        assert!(!is_kept(&id));
     }
 }

@@ -21,7 +21,7 @@ mod reaper;
 
 pub use address::Address;
 pub use identity::{Identity, LEASE, NODE, RUN, SHARE, parent, share_a_session};
-pub use kept::{is_kept, keep};
+pub use kept::{forget, is_kept, keep, kept};
 pub use leftovers::Leftovers;
 pub use orders::{Orders, Watch};
 pub use program::{LEASE_FILE, REAPER_FILE, lease_is_held};
