@@ -23,6 +23,10 @@ use crate::Error;
 /// Longer than any of these tests takes.
 const NEVER: Duration = Duration::from_secs(120);
 
+/// Whoever kills many processes takes turns: engines have addresses for some thirty networks, and
+/// those of the killed are there until their reapers have been.
+const KILLS: &str = "plimsoll-test-kills";
+
 /// A process of `programs/lives.rs`.
 pub(crate) struct Process {
     pub(crate) child: Child,

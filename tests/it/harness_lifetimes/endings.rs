@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use plimsoll_harness::{Address, Engine, require_docker};
+use plimsoll_harness::{Address, Engine, MachineLock, require_docker};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, UnixStream};
 
-use super::{Process, find, gone};
+use super::{KILLS, Process, find, gone};
 use crate::TestResult;
 
 /// The requirements, and how much longer it may take on a machine that has more to do.
@@ -103,6 +103,7 @@ async fn an_inherited_variable_makes_no_reaper() -> TestResult {
 async fn edge_killed_at_random_moments_processes_leave_nothing() -> TestResult {
     const AT_ONCE: usize = 8;
     let engine = require_docker!();
+    let _turn = MachineLock::acquire(KILLS).await?;
     let kills = std::env::var("PLIMSOLL_TEST_KILLS").map_or(Ok(24), |kills| kills.parse())?;
     let (mut started, mut slowest) = (0, Duration::ZERO);
     while started < kills {

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use plimsoll_harness::{
-    Container, ContainerDefinition, Define, DefineError, Links, LogWait, Stack, VolumeDefinition,
-    require_docker,
+    Container, ContainerDefinition, Define, DefineError, Links, LogWait, MachineLock, Stack,
+    VolumeDefinition, require_docker,
 };
 use plimsoll_tests::image::SCRATCH;
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::nextest::{Run, is_there, run};
-use super::{NEVER, gone};
+use super::{KILLS, NEVER, gone};
 use crate::TestResult;
 
 /// The file that each of the tests below writes its process into, and its wish to be killed.
@@ -78,6 +78,7 @@ async fn edge_killed_tests_of_nextest_leave_nothing() -> TestResult {
         return Ok(());
     }
     SCRATCH.ensure(&engine).await?;
+    let _turn = MachineLock::acquire(KILLS).await?;
     let kills = std::env::var("PLIMSOLL_TEST_KILLS").map_or(Ok(24), |kills| kills.parse())?;
     let (mut killed, mut slowest) = (0_usize, Duration::ZERO);
     while killed < kills {
