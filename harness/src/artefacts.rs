@@ -131,7 +131,12 @@ async fn of_failure(
     let evidence = match written {
         Ok(evidence) => evidence,
         Err(error) => {
-            pause::say(&format!("failed to write artefacts to {}: {error}\n", directory.display()));
+            pause::say(&format!(
+                "failed to write artefacts to {}: {error}\n  try: name a directory that can be \
+                 written in {}\n",
+                directory.display(),
+                directory::VARIABLE
+            ));
             return None;
         }
     };

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use crate::process::ProcessIdentity;
 
 /// Overrides the directory; without it they go where cargo builds.
-const DIRECTORY: &str = "PLIMSOLL_ARTEFACTS";
+pub(super) const VARIABLE: &str = "PLIMSOLL_ARTEFACTS";
 
 /// `target/plimsoll/<run>/<test>`.
 pub(super) fn of_test(test: &str) -> PathBuf {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let root = match variable(DIRECTORY) {
+    let root = match variable(VARIABLE) {
         Some(directory) => PathBuf::from(directory),
         None => {
             let executable = env::current_exe().unwrap_or_default();

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use super::evidence::{Evidence, NodeEvidence, Status};
@@ -82,7 +83,9 @@ fn is_asked_for(variable: &str) -> bool {
         Ok("failed") => true,
         Err(_) | Ok("") => false,
         Ok(other) => {
-            say(&format!("{variable}={other} means nothing; the one value is `failed`\n"));
+            static SAID: Once = Once::new();
+            let text = format!("{variable}={other} means nothing; the one value is `failed`\n");
+            SAID.call_once(|| say(&text));
             false
         }
     }
